@@ -1,0 +1,61 @@
+# Needs make and Python 3.11 or newer; everything else is installed into .venv by the targets themselves.
+
+VENV := .venv
+# A name on the path is not enough: pyenv, for one, puts names there that fail when run. So each candidate is run.
+PYTHON ?= $(shell for python in python3.11 python3.12 python3.13 python3; do \
+	"$$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1 && { echo "$$python"; break; }; done)
+TORCH ?= torch==2.13.0
+# A plugin folder that is new since the installation is not found without installing again.
+SOURCES := setup.py $(wildcard nionswift_plugin/*/__init__.py)
+PIP := $(VENV)/bin/python -m pip --disable-pip-version-check
+OUT ?= demo_run
+
+# The environment is whole when its interpreter runs and it was made at this place (scripts in it hold absolute paths).
+VENV_WHOLE := $(shell $(VENV)/bin/python -c '' 2>/dev/null && test "$$(cat $(VENV)/.created 2>/dev/null)" = "$(CURDIR)" && echo yes)
+
+.PHONY: demo test lint bench bench-peers clean FORCE
+.DELETE_ON_ERROR:
+
+demo: $(VENV)/.installed
+	$(VENV)/bin/dkl demo --out $(OUT)
+
+test: $(VENV)/.installed-test
+	$(VENV)/bin/python -m pytest $(PYTEST_ARGS)
+
+lint: $(VENV)/.installed-test
+	$(VENV)/bin/python -m ruff check .
+	$(VENV)/bin/python -m ruff format --check .
+	$(VENV)/bin/python -m mypy
+
+bench: $(VENV)/.installed
+	$(VENV)/bin/python -m benchmarks.speed
+
+bench-peers: $(VENV)/.installed
+	PYTHON="$(PYTHON)" benchmarks/peers/make_envs.sh .bench
+	$(VENV)/bin/python -m benchmarks.peers.compare .bench
+
+clean:
+	rm -rf $(VENV) .bench build dist ./*.egg-info demo_run .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	find dkl_core labview_bridge nionswift_plugin tests benchmarks -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(VENV)/.created: $(if $(VENV_WHOLE),,FORCE)
+	@test -n "$(PYTHON)" || { echo "no Python 3.11 or newer found; install one or name it: make PYTHON=/path/to/python" >&2; exit 1; }
+	rm -rf $(VENV)
+	$(PYTHON) -m venv $(VENV)
+	echo "$(CURDIR)" > $@
+
+# torch comes first and by itself: where the package index offers a CPU build of this version, naming it exactly is what
+# picks that one, and the packages after it find their requirement met. For the small CPU build on any Linux machine:
+#   PIP_EXTRA_INDEX_URL=https://download.pytorch.org/whl/cpu make demo TORCH=torch==2.13.0+cpu
+$(VENV)/.torch: $(VENV)/.created
+	@echo "installing $(TORCH) into $(VENV), once; this takes minutes"
+	$(PIP) install --quiet $(TORCH)
+	touch $@
+
+$(VENV)/.installed: $(VENV)/.torch $(SOURCES)
+	$(PIP) install --quiet -e .
+	touch $@
+
+$(VENV)/.installed-test: $(VENV)/.torch $(SOURCES)
+	$(PIP) install --quiet -e '.[test]'
+	touch $@ $(VENV)/.installed

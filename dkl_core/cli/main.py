@@ -1,0 +1,60 @@
+"""The command `dkl`: parses, runs a command, and turns errors into one line."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import traceback
+from collections.abc import Sequence
+
+from dkl_core import __version__
+from dkl_core.cli import demo, evaluate, info, replay, resume, show
+from dkl_core.errors import DKLError
+
+_COMMANDS = (demo, replay, evaluate, show, info, resume)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line.
+
+    Args:
+        argv: the words after `dkl`; those of the process if None.
+
+    Returns:
+        Exit status: 0 only on success, 1 on an error, 130 when interrupted.
+    """
+    parser = _parser()
+    args = parser.parse_args(argv)
+    try:
+        args.run(args)
+    except KeyboardInterrupt:
+        print("dkl: interrupted; what was measured is kept, continue with: dkl resume RUN", file=sys.stderr)
+        return 130
+    except BrokenPipeError:
+        return 1
+    except (DKLError, OSError, MemoryError) as error:
+        if args.debug:
+            traceback.print_exc()
+        print(f"dkl {args.command}: {_one_line(error)}", file=sys.stderr)
+        return 1
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="dkl", description="Deep kernel learning that decides where a microscope measures next."
+    )
+    parser.add_argument("--version", action="version", version=f"dkl {__version__}")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    for module in _COMMANDS:
+        command = module.add_parser(commands)
+        command.add_argument("--json", metavar="OUT", help="write the results to this file as JSON")
+        command.add_argument("--debug", action="store_true", help="show the traceback of an error")
+        command.add_argument("--quiet", action="store_true", help="no progress bar")
+        command.set_defaults(run=module.run)
+    return parser
+
+
+def _one_line(error: BaseException) -> str:
+    text = " ".join(str(error).split())
+    return text or type(error).__name__

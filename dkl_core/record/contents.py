@@ -1,0 +1,83 @@
+"""Reading a run: finished, still running or killed, without changing it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import cached_property
+from pathlib import Path
+
+from dkl_core.record.events import Event, RunHeader
+from dkl_core.record.header import read_header
+from dkl_core.record.runfile import RunFile, damage_reported
+from dkl_core.record.tells import MeasurementTable
+
+
+class RunContents:
+    """A run as it was recorded up to the moment of opening; use it in a `with` block.
+
+    Attributes:
+        path: the file.
+        header: what was known before the first measurement.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._file = RunFile(path)
+        try:
+            with damage_reported(path):
+                self.header: RunHeader = read_header(self._file.h5)
+        except BaseException:
+            self._file.close()
+            raise
+
+    @property
+    def closed_properly(self) -> bool:
+        """Whether the run's last writer closed it: neither still running nor killed."""
+        return not self._file.has_journal
+
+    def __len__(self) -> int:
+        return len(self._file)
+
+    def events(self) -> Iterator[Event]:
+        """Every event in the order it was recorded; its arrays are read when asked for, while this is open.
+
+        Of the older `fit` events the arrays are no longer there.
+        """
+        with damage_reported(self.path):
+            yield from self._file.events()
+
+    @cached_property
+    def measurements(self) -> MeasurementTable:
+        """The measurement table, failed measurements included."""
+        with damage_reported(self.path):
+            return MeasurementTable.of(event.data for event in self.events() if event.kind == "tell")
+
+    @cached_property
+    def latest_fit(self) -> Event | None:
+        """The last `fit` event that has arrays; None before the first."""
+        latest = None
+        for event in self.events():
+            latest = event if event.kind == "fit" and event.arrays else latest
+        return latest
+
+    def close(self) -> None:
+        """Let go of the file."""
+        self._file.close()
+
+    def __enter__(self) -> RunContents:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+def read_run(path: str | Path) -> RunContents:
+    """Open the record of a run for reading.
+
+    Args:
+        path: the run's .h5 file; it may be finished, paused, killed or still being written.
+
+    Raises:
+        RecordError: there is no such file, it is not a run, it is damaged, or a newer version wrote it.
+    """
+    return RunContents(Path(path))

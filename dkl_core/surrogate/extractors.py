@@ -1,0 +1,167 @@
+"""Networks that embed a site: on its structure features or on its raw patch; the user's own module."""
+
+from __future__ import annotations
+
+import importlib
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn.utils import parameters_to_vector, vector_to_parameters
+
+from dkl_core.errors import InputError
+from dkl_core.survey import FloatArray
+
+ModuleFactory = Callable[[int], nn.Module]
+_HIDDEN = (64, 64)
+_EMBEDDING = 2
+
+
+class ScaledLinear(nn.Module):
+    """Linear map whose weights have unit variance; the scale 1 / sqrt(inputs) stands outside.
+
+    All weights of a network then share one prior (neural tangent parametrisation, Jacot et al. 2018).
+    """
+
+    def __init__(self, inputs: int, outputs: int) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.randn(inputs, outputs))
+        self.bias = nn.Parameter(torch.randn(outputs))
+        self.scale = 1 / math.sqrt(inputs)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map (n, inputs) to (n, outputs)."""
+        return x @ self.weight * self.scale + 0.3 * self.bias
+
+
+class Scale(nn.Module):
+    """Multiply by a constant, so that activations keep unit variance from layer to layer."""
+
+    def __init__(self, factor: float) -> None:
+        super().__init__()
+        self.factor = factor
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Scaled input, same shape."""
+        return x * self.factor
+
+
+def mlp(inputs: int, activation: type[nn.Module] = nn.Tanh, gain: float = 1.3) -> nn.Module:
+    """The perceptron 64-64-2 on a vector of features."""
+    layers: list[nn.Module] = [nn.Flatten()]
+    for width in _HIDDEN:
+        layers += [ScaledLinear(inputs, width), activation(), Scale(gain)]
+        inputs = width
+    return nn.Sequential(*layers, ScaledLinear(inputs, _EMBEDDING))
+
+
+def patch_mlp(window: int) -> nn.Module:
+    """The published network: 64-64-2 with ReLU on the raw patch (Narasimha et al. 2024)."""
+    return mlp(window * window, nn.ReLU, math.sqrt(2))
+
+
+def conv(window: int) -> nn.Module:
+    """Two convolutions with pooling, averaged to 32 numbers, then 64-2."""
+    size = min(window, 8)
+    return nn.Sequential(
+        nn.AdaptiveAvgPool2d(size) if window > 24 else nn.Identity(),
+        nn.Conv2d(1, 8, 3, padding=1),
+        nn.Tanh(),
+        nn.Conv2d(8, 16, 3, padding=1),
+        nn.Tanh(),
+        nn.AdaptiveAvgPool2d(min(window, 4)),
+        nn.Flatten(),
+        nn.LazyLinear(64),
+        nn.Tanh(),
+        nn.Linear(64, _EMBEDDING),
+    )
+
+
+@dataclass(frozen=True)
+class Extractor:
+    """Makes networks and says what they take in.
+
+    Attributes:
+        name: as the user gave it.
+        takes: `features` (n, D) or `patches` (n, 1, window, window).
+        build: network for an input width (features) or a window (patches).
+    """
+
+    name: str
+    takes: Literal["features", "patches"]
+    build: ModuleFactory
+
+    def network(self, size: int, seed: int, device: torch.device) -> nn.Module:
+        """A freshly seeded network in float64.
+
+        Raises:
+            InputError: the user's module does not turn patches into embeddings (n, d).
+        """
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            module = self.build(size)
+            probe = torch.randn((2, size) if self.takes == "features" else (2, 1, size, size))
+            self._check(module, probe)
+        return module.to(device=device, dtype=torch.float64)
+
+    def _check(self, module: nn.Module, probe: Tensor) -> None:
+        if not isinstance(module, nn.Module):
+            raise InputError(
+                f"extractor {self.name!r} made a {type(module).__name__}; it must return a torch.nn.Module"
+            )
+        with torch.no_grad():
+            try:
+                shape = tuple(module(probe).shape)
+            except (RuntimeError, ValueError, TypeError) as error:
+                raise InputError(f"extractor {self.name!r} failed on patches {tuple(probe.shape)}: {error}") from error
+        if len(shape) != 2 or shape[0] != 2:
+            raise InputError(
+                f"extractor {self.name!r} turned patches {tuple(probe.shape)} into {shape}; return embeddings (n, d)"
+            )
+
+
+def extractor_of(name: str) -> Extractor:
+    """An extractor by name or as `package.module:factory`, where factory(window) returns a `torch.nn.Module`.
+
+    Raises:
+        InputError: unknown name, or a factory that cannot be imported.
+    """
+    match name:
+        case "mlp":
+            return Extractor(name, "features", mlp)
+        case "patch-mlp":
+            return Extractor(name, "patches", patch_mlp)
+        case "conv":
+            return Extractor(name, "patches", conv)
+    module_name, _, attribute = name.partition(":")
+    if not attribute:
+        raise InputError(f"unknown extractor {name!r}; choose mlp, patch-mlp, conv or package.module:factory")
+    try:
+        return Extractor(name, "patches", getattr(importlib.import_module(module_name), attribute))
+    except (ImportError, AttributeError) as error:
+        raise InputError(f"extractor {name!r} cannot be imported: {error}") from error
+
+
+def get_weights(module: nn.Module) -> FloatArray:
+    """The network's parameters as one vector."""
+    vector: FloatArray = parameters_to_vector(module.parameters()).detach().cpu().numpy().astype(np.float64)
+    return vector
+
+
+def set_weights(module: nn.Module, weights: FloatArray) -> None:
+    """Put a vector of parameters back into the network."""
+    first = next(module.parameters())
+    vector_to_parameters(torch.as_tensor(weights, dtype=first.dtype, device=first.device), module.parameters())
+
+
+def weight_prior(module: nn.Module) -> tuple[FloatArray, FloatArray]:
+    """Prior mean (zero) and spread of each parameter, from the scale at which its tensor was initialised."""
+    spreads = [
+        np.full(p.numel(), max(float(p.detach().double().square().mean().sqrt()), 1e-3)) for p in module.parameters()
+    ]
+    spread = np.concatenate(spreads)
+    return np.zeros_like(spread), spread

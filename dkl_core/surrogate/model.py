@@ -1,0 +1,343 @@
+"""The surrogate: what an experiment asks for predictions and tells its measurements."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import ArrayLike, NDArray
+
+from dkl_core.errors import DataFileError, InputError
+from dkl_core.patches import Patches
+from dkl_core.surrogate.expert import Bench
+from dkl_core.surrogate.features import Features, compute_features
+from dkl_core.surrogate.mixture import Judgement, Mixture, observations
+from dkl_core.surrogate.posterior import SitePosterior
+from dkl_core.surrogate.sampling import pathwise_sample
+from dkl_core.surrogate.settings import SurrogateSettings
+from dkl_core.survey import FloatArray
+
+Arrays = Mapping[str, NDArray[np.generic]]
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """What the surrogate believes of every site, in the scalar's units, each array of shape (M,).
+
+    Attributes:
+        mean: expected scalar.
+        std: standard deviation of the noise-free scalar, everything included.
+        gp_std: the part of it that the Gaussian processes report.
+        ensemble_std: the part that comes from the experts' disagreement; std^2 = gp_std^2 + ensemble_std^2.
+        noise_std: standard deviation of a measurement's noise, one number.
+    """
+
+    mean: FloatArray
+    std: FloatArray
+    gp_std: FloatArray
+    ensemble_std: FloatArray
+    noise_std: float
+
+    @property
+    def measurement_std(self) -> FloatArray:
+        """Standard deviation of a new measurement: scalar and noise, shape (M,)."""
+        return np.hypot(self.std, self.noise_std)
+
+
+@dataclass(frozen=True)
+class _Scale:
+    """From the scalar's units to standardised ones and back."""
+
+    offset: float = 0.0
+    factor: float = 1.0
+
+    @classmethod
+    def of(cls, values: FloatArray) -> _Scale:
+        largest = float(np.abs(values).max())
+        if largest == 0:
+            return cls()
+        relative = values / largest
+        offset, spread = float(relative.mean()), float(relative.std())
+        return cls(offset * largest, (spread if spread > 1e-10 else 1.0) * largest)
+
+
+class Surrogate:
+    """Probabilistic model of the scalar given patch and position (deep kernel learning, Wilson et al. 2016).
+
+    A mixture of exact Gaussian processes whose kernels add a term on position, terms on fixed structure features and,
+    as far as held-out measurements are predicted better, a squared-exponential kernel on a network's embedding.
+
+    Args:
+        patches: the sites and their patches.
+        settings: terms, priors, depth.
+        features: the feature table if it is known already (it depends on patches and settings only).
+    """
+
+    def __init__(
+        self, patches: Patches, settings: SurrogateSettings | None = None, features: Features | None = None
+    ) -> None:
+        self.settings = settings or SurrogateSettings()
+        self.patches = patches
+        self.device = resolve_device(self.settings.device)
+        self.features = features or compute_features(patches, self.settings)
+        self._mixture = Mixture(Bench(self.features, patches, self.settings, self.device))
+        self._scale = _Scale()
+        self._posteriors: list[tuple[float, SitePosterior]] = []
+        self._fitted_to = 0
+        self._count = 0
+
+    def __len__(self) -> int:
+        """Number of sites."""
+        return len(self.patches)
+
+    @property
+    def judgement(self) -> Judgement:
+        """Weight of depth, share of structure and held-out R^2 at the last refit."""
+        return self._mixture.judgement
+
+    @property
+    def is_fitted(self) -> bool:
+        """Whether there is anything to predict from."""
+        return bool(self._posteriors)
+
+    @property
+    def fitted_to(self) -> int:
+        """Number of measurements at the last refit."""
+        return self._fitted_to
+
+    @property
+    def count(self) -> int:
+        """Number of measurements the posterior knows."""
+        return self._count
+
+    @property
+    def jitter(self) -> float:
+        """Largest value that had to be added to a covariance's diagonal beyond the noise, standardised units."""
+        return max((posterior.jitter for _, posterior in self._posteriors), default=0.0)
+
+    def fit(
+        self,
+        indices: ArrayLike,
+        values: ArrayLike,
+        noise_variance: ArrayLike | None = None,
+        *,
+        iterations: int | None = None,
+    ) -> None:
+        """Learn hyper-parameters and networks from all measurements, starting from the last solution.
+
+        Args:
+            indices: measured sites (n,), repeats allowed.
+            values: their scalars (n,).
+            noise_variance: known variance of each scalar's noise (n,), in the scalar's units squared; None or NaN
+                where unknown. It adds to the noise that the model finds itself.
+            iterations: optimiser steps; by default those of the settings for a first fit or a refit.
+
+        Raises:
+            InputError: no measurement, lengths that differ, sites that do not exist, scalars that are not finite.
+        """
+        sites, scalars, noise = self._checked(indices, values, noise_variance)
+        self._scale = _Scale.of(scalars)
+        data = self._observed(sites, scalars, noise)
+        default = self.settings.warm_iterations if self._fitted_to else self.settings.iterations
+        self._mixture.fit(data, iterations or default)
+        self._fitted_to = len(sites)
+        self._condition(sites, scalars, noise)
+
+    def update(self, index: int, value: float, noise_variance: float | None = None) -> None:
+        """Add one measurement to the exact posterior, hyper-parameters unchanged: O(n^2 + n M).
+
+        Raises:
+            InputError: nothing fitted yet, a site that does not exist, a scalar that is not finite.
+        """
+        if not self._posteriors:
+            raise InputError("the surrogate knows no measurement yet; call fit() first")
+        sites, scalars, noise = self._checked([index], [value], None if noise_variance is None else [noise_variance])
+        target, extra = self._standardised(scalars, noise)
+        for _, posterior in self._posteriors:
+            posterior.append(int(sites[0]), float(target[0]), float(extra[0]))
+        self._count += 1
+
+    def predict(self) -> Prediction:
+        """Mean and standard deviations at all sites.
+
+        Raises:
+            InputError: nothing fitted yet.
+        """
+        if not self._posteriors:
+            raise InputError("the surrogate knows no measurement yet; call fit() first")
+        weights = [weight for weight, _ in self._posteriors]
+        means = torch.stack([posterior.mean for _, posterior in self._posteriors])
+        variances = torch.stack([posterior.variance for _, posterior in self._posteriors])
+        share = torch.tensor(weights, dtype=torch.float64, device=means.device)[:, None]
+        mean = (share * means).sum(0)
+        within = (share * variances).sum(0)
+        between = (share * (means - mean) ** 2).sum(0)
+        noise = sum(weight * posterior.noise for weight, posterior in self._posteriors)
+        return Prediction(
+            mean=self._array(mean) * self._scale.factor + self._scale.offset,
+            std=self._array((within + between).sqrt()) * self._scale.factor,
+            gp_std=self._array(within.sqrt()) * self._scale.factor,
+            ensemble_std=self._array(between.sqrt()) * self._scale.factor,
+            noise_std=math.sqrt(noise) * self._scale.factor,
+        )
+
+    def structure_map(self) -> FloatArray:
+        """The part of the predicted mean that structure explains, relative to its average, shape (M,)."""
+        total = torch.zeros(len(self), dtype=torch.float64, device=self.device)
+        for weight, posterior in self._posteriors:
+            for part in _parts(len(self)):
+                total[part] += weight * posterior.structure_mean(part)
+        return self._array(total - total.mean()) * self._scale.factor
+
+    def sample(self, rng: np.random.Generator) -> FloatArray:
+        """One function drawn from the posterior at all sites, shape (M,): for Thompson sampling.
+
+        An expert is drawn by its weight, then a sample path by Matheron's rule (Wilson et al., ICML 2020).
+        """
+        weights = np.array([weight for weight, _ in self._posteriors])
+        _, posterior = self._posteriors[int(rng.choice(len(weights), p=weights / weights.sum()))]
+        return self._array(pathwise_sample(posterior, rng)) * self._scale.factor + self._scale.offset
+
+    @contextmanager
+    def imagining(self, indices: Sequence[int]) -> Iterator[Surrogate]:
+        """Inside the block, sites count as measured with the value predicted: only the uncertainty shrinks."""
+        before = [(posterior, posterior.mean, posterior.variance) for _, posterior in self._posteriors]
+        done = 0
+        try:
+            for index in indices:
+                self.imagine(index)
+                done += 1
+            yield self
+        finally:
+            extra = self._imagined
+            self._imagined = 0
+            for posterior, mean, variance in before:
+                posterior.forget(extra, mean, variance)
+
+    _imagined = 0
+
+    def imagine(self, index: int) -> None:
+        """One more imagined measurement; only inside `imagining`."""
+        for _, posterior in self._posteriors:
+            posterior.imagine(index)
+        self._imagined += 1
+
+    def state(self) -> dict[str, NDArray[np.float64]]:
+        """All that a refit or a prediction starts from, as plain arrays (measurements not included)."""
+        own = np.array([self._fitted_to, self._scale.offset, self._scale.factor])
+        return self._mixture.arrays() | {"fit": own}
+
+    def take_over(self, state: Arrays) -> None:
+        """Start the next `fit` from a saved state, without measurements yet.
+
+        Raises:
+            InputError: a state of another model.
+        """
+        try:
+            self._mixture.restore({name: np.asarray(array, dtype=np.float64) for name, array in state.items()})
+            fitted, offset, factor = (float(x) for x in np.asarray(state["fit"]))
+        except (KeyError, ValueError) as error:
+            raise InputError(f"the saved state belongs to another model: {error}") from error
+        self._fitted_to = int(fitted)
+        self._scale = _Scale(offset, factor)
+
+    def restore(
+        self, state: Arrays, indices: ArrayLike, values: ArrayLike, noise_variance: ArrayLike | None = None
+    ) -> None:
+        """Continue from a saved state: condition on the measurements known at the last fit, then add the later ones.
+
+        The posterior is the one of the saved surrogate to the last bit, as every step is repeated in its order.
+
+        Raises:
+            InputError: a state of another model, or fewer measurements than it was fitted to.
+        """
+        sites, scalars, noise = self._checked(indices, values, noise_variance)
+        self.take_over(state)
+        first = self._fitted_to
+        if first > len(sites):
+            raise InputError(f"the saved state was fitted to {first} measurements; only {len(sites)} are given")
+        self._condition(sites[:first], scalars[:first], noise[:first])
+        for site, scalar, variance in zip(sites[first:], scalars[first:], noise[first:], strict=True):
+            self.update(int(site), float(scalar), float(variance))
+
+    def save(self, path: Path | str) -> None:
+        """Write the state as plain tensors; read it with `load`, or with torch.load(weights_only=True)."""
+        torch.save({name: torch.as_tensor(array) for name, array in self.state().items()}, path)
+
+    def load(
+        self, path: Path | str, indices: ArrayLike, values: ArrayLike, noise_variance: ArrayLike | None = None
+    ) -> None:
+        """Read a state written by `save` and condition on the measurements.
+
+        Raises:
+            DataFileError: the file cannot be read as plain tensors.
+        """
+        try:
+            tensors = torch.load(path, weights_only=True)
+        except (OSError, RuntimeError, EOFError, ValueError) as error:
+            raise DataFileError(f"{path} is no saved surrogate: {str(error).splitlines()[0]}") from error
+        self.restore({name: tensor.numpy() for name, tensor in tensors.items()}, indices, values, noise_variance)
+
+    def _condition(self, sites: NDArray[np.int64], scalars: FloatArray, noise: FloatArray) -> None:
+        data = self._observed(sites, scalars, noise)
+        self._posteriors = [(weight, expert.posterior(data)) for weight, expert in self._mixture.experts]
+        self._count = len(sites)
+
+    def _checked(
+        self, indices: ArrayLike, values: ArrayLike, noise_variance: ArrayLike | None
+    ) -> tuple[NDArray[np.int64], FloatArray, FloatArray]:
+        sites = np.asarray(indices, dtype=np.int64).reshape(-1)
+        scalars = np.asarray(values, dtype=np.float64).reshape(-1)
+        noise = np.zeros(len(scalars)) if noise_variance is None else np.asarray(noise_variance, dtype=np.float64)
+        if len(sites) == 0:
+            raise InputError("there is no measurement to learn from; give at least one")
+        if not len(sites) == len(scalars) == len(noise):
+            raise InputError(
+                f"{len(sites)} sites, {len(scalars)} scalars and {len(noise)} noise variances do not match"
+            )
+        if sites.min() < 0 or sites.max() >= len(self):
+            raise InputError(f"sites run from {sites.min()} to {sites.max()}; there are {len(self)}, counted from 0")
+        if not np.isfinite(scalars).all():
+            raise InputError("scalars must be finite; tell failed measurements as failed instead")
+        noise = np.nan_to_num(noise, nan=0.0)
+        if not np.isfinite(noise).all() or (noise < 0).any():
+            raise InputError("noise variances must be zero or positive and finite; use NaN where unknown")
+        return sites, scalars, noise
+
+    def _observed(self, sites: NDArray[np.int64], scalars: FloatArray, noise: FloatArray):  # type: ignore[no-untyped-def]
+        return observations(sites, *self._standardised(scalars, noise), self.device)
+
+    def _standardised(self, scalars: FloatArray, noise: FloatArray) -> tuple[FloatArray, FloatArray]:
+        factor = self._scale.factor
+        return (scalars - self._scale.offset) / factor, noise / factor / factor
+
+    @staticmethod
+    def _array(tensor: torch.Tensor) -> FloatArray:
+        array: FloatArray = tensor.cpu().numpy()
+        return array
+
+
+def resolve_device(name: str) -> torch.device:
+    """A torch device by name; `auto` takes CUDA where there is one.
+
+    Raises:
+        InputError: unknown device, or CUDA asked for where there is none.
+    """
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        device = torch.device(name)
+    except RuntimeError as error:
+        raise InputError(f"unknown device {name!r}; choose cpu, cuda or auto") from error
+    if device.type == "cuda" and not torch.cuda.is_available():
+        raise InputError("no CUDA device was found; use --device cpu or auto")
+    return device
+
+
+def _parts(length: int, size: int = 8192) -> list[slice]:
+    return [slice(start, min(start + size, length)) for start in range(0, length, size)]

@@ -1,0 +1,132 @@
+"""What the surrogate is made of, and the priors that hold it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Literal, get_args
+
+from dkl_core.errors import InputError
+
+Depth = Literal["auto", "always", "never"]
+
+
+@dataclass(frozen=True)
+class Priors:
+    """Normal priors on the logarithms of the hyper-parameters; targets are standardised, features have unit variance.
+
+    Without them a kernel with dozens of length scales fits the noise of a hundred measurements and promises a
+    precision it does not have.
+
+    Attributes:
+        position_lengthscale: median correlation length over the frame (frame's longer half edge = 1).
+        lengthscale_per_root_dim: median length scale of a feature, times the root of half the number of features.
+        lengthscale_spread: standard deviation of the log length scales.
+        amplitude: median variance of one kernel term.
+        amplitude_spread: standard deviation of the log variance.
+        noise: median noise variance.
+        noise_spread: standard deviation of the log noise variance.
+        weight_spread: standard deviation of the network's weights, in units of their initial spread.
+    """
+
+    position_lengthscale: float = 0.5
+    lengthscale_per_root_dim: float = 2.0
+    lengthscale_spread: float = 0.5
+    amplitude: float = 0.3
+    amplitude_spread: float = 1.5
+    noise: float = 0.1
+    noise_spread: float = 1.5
+    weight_spread: float = 0.7
+
+
+@dataclass(frozen=True)
+class SurrogateSettings:
+    """The terms of the kernel and how much depth is allowed.
+
+    Attributes:
+        position: whether a kernel on the position is part of the model.
+        components: principal components of the patches in the structure kernel; 0 for none.
+        invariants: rotation-invariant differential structure of the image at several scales.
+        gradients: the oriented derivatives of the image at several scales.
+        depth: `auto` lets a network depart from the structure kernel as far as held-out predictions get better;
+            `always` uses networks only, `never` none.
+        extractor: `mlp` (64-64-2 on the structure features), `patch-mlp` (64-64-2 on raw patches, as published), `conv`
+            (convolutional, on raw patches), or `package.module:factory` returning a `torch.nn.Module` that takes
+            patches (n, 1, window, window) and gives embeddings (n, d).
+        members: networks in the ensemble; each is stopped early by measurements that it does not see.
+        folds: share 1 / folds of the measurements is kept from each network; 0 trains on everything (as published).
+        iterations: optimiser steps of a first fit.
+        warm_iterations: optimiser steps of a refit that starts from the last solution.
+        device: `cpu`, `cuda` or `auto`.
+        seed: seed of the networks' initial weights and of the subsamples taken.
+        priors: see `Priors`.
+    """
+
+    position: bool = True
+    components: int = 8
+    invariants: bool = True
+    gradients: bool = True
+    depth: Depth = "auto"
+    extractor: str = "mlp"
+    members: int = 2
+    folds: int = 3
+    iterations: int = 60
+    warm_iterations: int = 10
+    device: str = "cpu"
+    seed: int = 0
+    priors: Priors = Priors()
+
+    def __post_init__(self) -> None:
+        if self.depth not in get_args(Depth):
+            raise InputError(f"unknown depth {self.depth!r}; choose one of {', '.join(get_args(Depth))}")
+        if self.components < 0:
+            raise InputError(f"components is {self.components}; give 0 (none) or more principal components")
+        if self.members < 1:
+            raise InputError(f"members is {self.members}; an ensemble has 1 network or more")
+        if self.folds < 0 or self.folds == 1 or (self.folds and self.members > self.folds):
+            raise InputError(
+                f"folds is {self.folds} with {self.members} members; give 0 (train on everything) or at least 2 and "
+                "no fewer than the members, so that each network is judged on measurements it did not see"
+            )
+        if self.depth == "auto" and self.folds == 0:
+            raise InputError("depth 'auto' judges networks on held-out measurements; give folds of 2 or more")
+        if min(self.iterations, self.warm_iterations) < 1:
+            raise InputError("iterations and warm_iterations must be 1 or more")
+        if self.depth != "always" and not (self.position or self.has_structure):
+            raise InputError("the model has no term: switch on position, components, invariants or gradients")
+
+    @property
+    def has_structure(self) -> bool:
+        """Whether any fixed structure feature is part of the kernel."""
+        return bool(self.components) or self.invariants or self.gradients
+
+
+MODELS: dict[str, SurrogateSettings] = {
+    "dkl": SurrogateSettings(),
+    "position": SurrogateSettings(components=0, invariants=False, gradients=False, depth="never"),
+    "pca": SurrogateSettings(position=False, invariants=False, gradients=False, depth="never"),
+    "linear": SurrogateSettings(depth="never"),
+    "published": SurrogateSettings(
+        position=False,
+        components=0,
+        invariants=False,
+        gradients=False,
+        depth="always",
+        extractor="patch-mlp",
+        members=1,
+        folds=0,
+        iterations=200,
+        priors=replace(Priors(), weight_spread=1.0),
+    ),
+}
+"""Models by name: the product's default, the two baselines of a replay, the default without networks, the published."""
+
+
+def model_settings(name: str) -> SurrogateSettings:
+    """The settings of a model by name.
+
+    Raises:
+        InputError: unknown name.
+    """
+    if name not in MODELS:
+        raise InputError(f"unknown model {name!r}; choose one of {', '.join(MODELS)}")
+    return MODELS[name]

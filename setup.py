@@ -1,0 +1,78 @@
+"""Distribution metadata of DKL microscopy; pyproject.toml holds only the build system and tool settings."""
+
+import re
+from pathlib import Path
+
+from setuptools import find_namespace_packages, find_packages, setup
+
+HERE = Path(__file__).resolve().parent
+
+
+def version() -> str:
+    """The version, read as text so that building needs none of the package's dependencies."""
+    source = (HERE / "dkl_core" / "__init__.py").read_text(encoding="utf-8")
+    found = re.search(r'^__version__ = "([^"]+)"$', source, flags=re.MULTILINE)
+    if found is None:
+        raise RuntimeError('dkl_core/__init__.py has no line of the form __version__ = "0.1.0"')
+    return found.group(1)
+
+
+def long_description() -> str:
+    """The README, or nothing in a checkout that has none."""
+    readme = HERE / "README.md"
+    return readme.read_text(encoding="utf-8") if readme.is_file() else ""
+
+
+setup(
+    name="dkl-microscopy",
+    version=version(),
+    description="Deep-kernel learning that drives a microscope to where the physics is",
+    long_description=long_description(),
+    long_description_content_type="text/markdown",
+    license="GPL-3.0-or-later",
+    license_files=["LICENSE"],
+    python_requires=">=3.11",
+    # nionswift_plugin belongs to every Swift extension at once, so it must stay a namespace package.
+    packages=[
+        *find_packages(include=["dkl_core", "dkl_core.*", "labview_bridge", "labview_bridge.*"]),
+        *find_namespace_packages(include=["nionswift_plugin.*"], exclude=["*.__pycache__", "*.__pycache__.*"]),
+    ],
+    package_data={"": ["py.typed"], "dkl_core": ["**/*.npz", "**/*.json"]},
+    include_package_data=False,
+    entry_points={"console_scripts": ["dkl = dkl_core.cli:main"]},
+    install_requires=[
+        "filelock",
+        "gpytorch>=1.14",
+        "h5py>=3.11",
+        "matplotlib",
+        "nanonispy2>=1.2",
+        "numpy>=2",
+        "scipy>=1.13",
+        "torch>=2.5",
+        "tqdm",
+    ],
+    extras_require={
+        "swift": ["nionswift", "nionswift-instrumentation", "nionswift-tool", "nionutils"],
+        "test": [
+            "botorch",
+            "build",
+            "hypothesis",
+            "mypy",
+            "psutil",
+            "pytest",
+            "pytest-timeout",
+            "ruff",
+            "SciFiReaders",
+        ],
+    },
+    classifiers=[
+        "Intended Audience :: Science/Research",
+        "Operating System :: OS Independent",
+        "Programming Language :: Python :: 3 :: Only",
+        "Programming Language :: Python :: 3.11",
+        "Programming Language :: Python :: 3.12",
+        "Programming Language :: Python :: 3.13",
+        "Topic :: Scientific/Engineering :: Physics",
+        "Typing :: Typed",
+    ],
+)
