@@ -29,7 +29,7 @@ setup(
     description="Deep-kernel learning that drives a microscope to where the physics is",
     long_description=long_description(),
     long_description_content_type="text/markdown",
-    license="GPL-3.0-or-later",
+    license_expression="GPL-3.0-or-later",
     license_files=["LICENSE"],
     python_requires=">=3.11",
     # nionswift_plugin belongs to every Swift extension at once, so it must stay a namespace package.
@@ -47,7 +47,7 @@ setup(
         "matplotlib",
         "nanonispy2>=1.2",
         "numpy>=2",
-        "scipy>=1.13",
+        "scipy>=1.15",
         "torch>=2.5",
         "tqdm",
     ],

@@ -19,6 +19,7 @@ from dkl_core.survey import FloatArray
 
 AcquisitionName = Literal["ei", "ucb", "pi", "uncertainty", "thompson"]
 _TINY = 1e-300
+_BEGINNINGS = 8
 
 
 @dataclass(frozen=True)
@@ -26,6 +27,10 @@ class ConstantBeta:
     """The same beta at every step."""
 
     value: float = 4.0
+
+    def __post_init__(self) -> None:
+        if not (math.isfinite(self.value) and self.value >= 0):
+            raise InputError(f"beta is {self.value}; give 0 (pure exploitation) or more")
 
     def __call__(self, _measured: int) -> float:
         """Beta, whatever the number of measurements."""
@@ -47,6 +52,12 @@ class AnnealedBeta:
     decay: float = 0.9
     offset: int = 20
     floor: float = 0.001
+
+    def __post_init__(self) -> None:
+        if not (math.isfinite(self.start) and self.start >= 0 and math.isfinite(self.floor) and self.floor >= 0):
+            raise InputError(f"beta starts at {self.start} and ends at {self.floor}; give 0 or more for both")
+        if not 0 < self.decay <= 1:
+            raise InputError(f"beta's decay is {self.decay}; give a factor per measurement above 0, 1 at most")
 
     def __call__(self, measured: int) -> float:
         """Beta after `measured` measurements."""
@@ -76,6 +87,8 @@ class AcquisitionSettings:
     def __post_init__(self) -> None:
         if self.name not in get_args(AcquisitionName):
             raise InputError(f"unknown acquisition {self.name!r}; choose one of {', '.join(get_args(AcquisitionName))}")
+        if not math.isfinite(self.xi):
+            raise InputError(f"xi is {self.xi}; give the least improvement that counts, 0.01 for instance")
         if not math.isfinite(self.travel_weight) or self.travel_weight < 0:
             raise InputError(f"travel_weight is {self.travel_weight}; give 0 (distance is free) or more")
 
@@ -84,7 +97,8 @@ def expected_improvement(mean: ArrayLike, std: ArrayLike, best: float, goal: Goa
     """EI = E[max(merit(f) - merit(best) - xi, 0)] (Jones, Schonlau and Welch 1998, eq. 15).
 
     Maximise: (mu - best - xi) Phi(z) + sigma phi(z), z = (mu - best - xi) / sigma; minimise by symmetry; for a target
-    t with distance d = |best - t| - xi it is the expectation of max(d - |f - t|, 0), in closed form.
+    t with reach d = |best - t| - xi it is the expectation of max(d - |f - t|, 0), in closed form. The reach is never
+    less than xi: once the target is met as closely as counts, other sites that meet it are looked for.
 
     Args:
         mean: posterior mean (M,).
@@ -96,22 +110,21 @@ def expected_improvement(mean: ArrayLike, std: ArrayLike, best: float, goal: Goa
     mu, sigma = _checked(mean, std)
     if goal.direction == "target":
         assert goal.value is not None
-        return _target_improvement(mu - goal.value, sigma, max(abs(best - goal.value) - xi, 0.0))
+        return _target_improvement(np.abs(mu - goal.value), sigma, _reach(best, goal.value, xi))
     sign = 1.0 if goal.direction == "maximise" else -1.0
     return _tail_mean(sign * (mu - best) - xi, sigma)
 
 
 def probability_of_improvement(mean: ArrayLike, std: ArrayLike, best: float, goal: Goal, xi: float = 0.0) -> FloatArray:
-    """PI = P(merit(f) > merit(best) + xi) (Kushner 1964); arguments as in `expected_improvement`."""
+    """PI = P(merit(f) > merit(best) + xi) (Kushner 1964); arguments, and reach of a target, as in EI."""
     mu, sigma = _checked(mean, std)
     if goal.direction == "target":
         assert goal.value is not None
-        reach = max(abs(best - goal.value) - xi, 0.0)
-        offset = mu - goal.value
-        inside: FloatArray = _cdf((reach - offset) / sigma) - _cdf((-reach - offset) / sigma)
+        reach, offset = _reach(best, goal.value, xi), np.abs(mu - goal.value)
+        inside: FloatArray = _cdf(_ratio(reach - offset, sigma)) - _cdf(_ratio(-reach - offset, sigma))
         return inside
     sign = 1.0 if goal.direction == "maximise" else -1.0
-    return _cdf((sign * (mu - best) - xi) / sigma)
+    return _cdf(_ratio(sign * (mu - best) - xi, sigma))
 
 
 def upper_confidence_bound(mean: ArrayLike, std: ArrayLike, beta: float, goal: Goal) -> FloatArray:
@@ -140,9 +153,9 @@ def evaluate(
         case "ucb":
             return upper_confidence_bound(mean, std, settings.beta(len(scalars)), goal)
         case "uncertainty":
-            return _checked(mean, std)[1]
+            return _checked(mean, std)[1].copy()
         case "thompson":
-            return goal.merit(mean)
+            return goal.merit(mean).copy()
     best = float(scalars[np.argmax(goal.merit(scalars))])
     function = expected_improvement if settings.name == "ei" else probability_of_improvement
     return function(mean, std, best, goal, settings.xi * float(scalars.std()))
@@ -168,7 +181,7 @@ def with_travel(
 
 
 def short_path(points: ArrayLike, start: ArrayLike | None = None) -> NDArray[np.int64]:
-    """An order that visits points in a short open path: nearest neighbour, then 2-opt.
+    """An order that visits points in a short open path: nearest neighbour from several beginnings, then 2-opt.
 
     Args:
         points: (n, 2).
@@ -180,48 +193,64 @@ def short_path(points: ArrayLike, start: ArrayLike | None = None) -> NDArray[np.
     places = np.asarray(points, dtype=np.float64)
     if len(places) < 2:
         return np.arange(len(places))
-    apart = np.linalg.norm(places[:, None] - places[None], axis=-1)
-    first = np.zeros(len(places)) if start is None else np.linalg.norm(places - np.asarray(start, dtype=float), axis=1)
-    order = [int(np.argmin(first))]
-    while len(order) < len(places):
-        step = apart[order[-1]].copy()
-        step[order] = np.inf
-        order.append(int(np.argmin(step)))
-    return _two_opt(np.array(order), apart, first)
+    legs = np.pad(np.linalg.norm(places[:, None] - places[None], axis=-1), 1)
+    if start is not None:
+        legs[0, 1:-1] = np.linalg.norm(places - np.asarray(start, dtype=float), axis=1)
+    beginnings = np.argsort(legs[0, 1:-1], kind="stable")[:_BEGINNINGS] + 1
+    paths = [_two_opt(_nearest_neighbour(int(first), legs), legs) for first in beginnings]
+    return min(paths, key=lambda path: float(legs[path[:-1], path[1:]].sum()))[1:-1] - 1
 
 
-def _two_opt(order: NDArray[np.int64], apart: FloatArray, first: FloatArray) -> NDArray[np.int64]:
-    def length(path: NDArray[np.int64]) -> float:
-        return float(first[path[0]] + apart[path[:-1], path[1:]].sum())
+def _nearest_neighbour(first: int, legs: FloatArray) -> NDArray[np.int64]:
+    """From the start (node 0) by way of `first` through all points to the end (the last node, at no distance)."""
+    path, left = [0, first], np.ones(len(legs), dtype=bool)
+    left[[0, first, -1]] = False
+    while left.any():
+        path.append(int(np.argmin(np.where(left, legs[path[-1]], np.inf))))
+        left[path[-1]] = False
+    return np.array([*path, len(legs) - 1], dtype=np.int64)
 
-    improved = True
-    while improved:
-        improved = False
-        for i in range(len(order) - 1):
-            for j in range(i + 1, len(order)):
-                other = np.concatenate([order[:i], order[i : j + 1][::-1], order[j + 1 :]])
-                if length(other) < length(order) - 1e-12:
-                    order, improved = other, True
-    return order
+
+def _two_opt(path: NDArray[np.int64], legs: FloatArray) -> NDArray[np.int64]:
+    """Reverse the stretch between two legs while that shortens the path."""
+    while True:
+        here, there = path[:-1], path[1:]
+        kept = legs[here, there]
+        change = np.triu(legs[np.ix_(here, here)] + legs[np.ix_(there, there)] - kept[:, None] - kept, 1)
+        first, last = divmod(int(np.argmin(change)), len(change))
+        if change[first, last] >= -1e-12 * kept.sum():
+            return path
+        path[first + 1 : last + 1] = path[first + 1 : last + 1][::-1]
 
 
 def _checked(mean: ArrayLike, std: ArrayLike) -> tuple[FloatArray, FloatArray]:
     mu, sigma = np.asarray(mean, dtype=np.float64), np.asarray(std, dtype=np.float64)
     if (sigma < 0).any():
         raise InputError(f"a standard deviation is {sigma.min():g}; it must be zero or positive")
-    return mu, np.maximum(sigma, _TINY)
+    return mu, sigma
+
+
+def _reach(best: float, target: float, xi: float) -> float:
+    return max(abs(best - target) - xi, xi, 0.0)
+
+
+def _ratio(gain: FloatArray, sigma: FloatArray) -> FloatArray:
+    with np.errstate(over="ignore"):
+        ratio: FloatArray = gain / np.maximum(sigma, _TINY)
+    return ratio
 
 
 def _tail_mean(gain: FloatArray, sigma: FloatArray) -> FloatArray:
     """E[max(x, 0)] for x normal with mean `gain`."""
-    z = gain / sigma
+    z = _ratio(gain, sigma)
     tail: FloatArray = np.maximum(gain * _cdf(z) + sigma * _pdf(z), 0.0)
     return tail
 
 
 def _target_improvement(offset: FloatArray, sigma: FloatArray, reach: float) -> FloatArray:
-    """E[max(reach - |x|, 0)] for x normal with mean `offset`: a tent is three ramps."""
-    ramps = _tail_mean(offset + reach, sigma) - 2 * _tail_mean(offset, sigma) + _tail_mean(offset - reach, sigma)
+    """E[max(reach - |x|, 0)] for x normal with mean `offset` of 0 or more: a tent is three ramps."""
+    # Ramps that rise away from the mean are small where the tent is, so that their difference keeps its digits.
+    ramps = _tail_mean(reach - offset, sigma) - 2 * _tail_mean(-offset, sigma) + _tail_mean(-reach - offset, sigma)
     return np.maximum(ramps, 0.0)
 
 

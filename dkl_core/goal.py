@@ -55,7 +55,7 @@ class Goal:
 
     def __str__(self) -> str:
         """The goal as `parse` reads it."""
-        return self.direction if self.value is None else f"target={self.value:g}"
+        return self.direction if self.value is None else f"target={float(self.value)!r}".removesuffix(".0")
 
     def merit(self, values: ArrayLike) -> FloatArray:
         """Values on a scale where more is better: s, -s or -|s - value|."""

@@ -34,10 +34,8 @@ def threshold_mask(
     if high is not None:
         mask &= values <= high
     if not mask.any():
-        raise InputError(
-            f"no pixel lies between {low} and {high}; "
-            f"the image runs from {np.nanmin(values):g} to {np.nanmax(values):g}"
-        )
+        limits = " and ".join(f"{sign} {limit:g}" for sign, limit in (("≥", low), ("≤", high)) if limit is not None)
+        raise InputError(f"no pixel is {limits}; {_range(values[np.isfinite(survey.values)])}")
     return mask
 
 
@@ -66,6 +64,12 @@ def rectangle_mask(shape: tuple[int, int], top: float, left: float, bottom: floa
     rows, cols = np.indices(shape)
     inside: Mask = (rows >= top) & (rows < bottom) & (cols >= left) & (cols < right)
     return inside
+
+
+def _range(values: NDArray[np.float64]) -> str:
+    if values.size == 0:
+        return "the image holds no finite value; check the file or the detector"
+    return f"the image runs from {values.min():g} to {values.max():g}; choose limits within"
 
 
 def _smoothed(values: NDArray[np.float64], smooth_px: float) -> NDArray[np.float64]:

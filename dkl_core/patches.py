@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from typing import Literal, get_args
+from typing import Literal, TypeVar, get_args
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -16,6 +16,7 @@ from dkl_core.survey import FloatArray, Levelling, Normalisation, SurveyImage, l
 Edge = Literal["inside", "reflect", "nearest"]
 NanPolicy = Literal["exclude", "fill"]
 IntArray = NDArray[np.int64]
+AnyNumber = TypeVar("AnyNumber", bound=np.generic)
 
 
 @dataclass(frozen=True)
@@ -51,7 +52,7 @@ class PatchSettings:
             raise InputError(f"unknown NaN policy {self.nan!r}; choose one of {', '.join(get_args(NanPolicy))}")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Sites:
     """Candidate positions of a survey image.
 
@@ -101,9 +102,8 @@ class Patches:
         self.image = image
         self.sites = sites
         self.window = window
-        mode: Literal["reflect", "edge"] = "edge" if edge == "nearest" or window > min(image.shape) else "reflect"
-        self._padded = np.pad(image, window, mode=mode).astype(np.float32)
-        self._corners = sites.positions + (window - window // 2)
+        self._padded = _padded(image, window, edge).astype(np.float32)
+        self._corners = _corners(sites, window)
 
     def __len__(self) -> int:
         return len(self.sites)
@@ -157,8 +157,8 @@ def make_patches(
         positions: the user's own sites (M, 2) as (row, column) instead of a grid.
 
     Raises:
-        InputError: nothing but NaN, a constant image, a mask of another shape, a window that does not fit, sites
-            outside the image, or no site left.
+        InputError: nothing but NaN, an image that is constant or becomes so by levelling, a mask of another shape, a
+            window that does not fit, sites outside the image, or no site left.
     """
     _check_survey(survey)
     if positions is None:
@@ -169,17 +169,25 @@ def make_patches(
     if mask is not None:
         keep &= _allowed(mask, sites)
     holes = ~np.isfinite(survey.values)
-    if holes.any():
-        if settings.nan == "exclude":
-            keep &= ~_touches(holes, sites, settings)
-        survey = replace(survey, values=_filled(survey.values, holes))
+    if holes.any() and settings.nan == "exclude":
+        keep &= ~_touches(holes, sites, settings)
     if not keep.any():
         raise InputError(
             f"no site is left of {len(sites)}: mask and pixels without data exclude every one; "
             "allow a larger area, a smaller window, or nan='fill'"
         )
-    image = normalised(levelled(survey, settings.levelling), settings.normalisation).values
+    image = _filled(_prepared(replace(survey, values=np.where(holes, np.nan, survey.values)), settings), holes)
     return Patches(image, replace(sites, positions=sites.positions[keep]), settings.window, settings.edge)
+
+
+def _padded(image: NDArray[AnyNumber], window: int, edge: Edge) -> NDArray[AnyNumber]:
+    """The image continued by a window's edge on every side."""
+    return np.pad(image, window, mode="edge" if edge == "nearest" else "reflect")
+
+
+def _corners(sites: Sites, window: int) -> IntArray:
+    """The first pixel of each site's patch in the padded image."""
+    return sites.positions + (window - window // 2)
 
 
 def _grid_axis(length: int, settings: PatchSettings) -> IntArray:
@@ -193,18 +201,20 @@ def _grid_axis(length: int, settings: PatchSettings) -> IntArray:
 def _own_sites(positions: NDArray[np.generic], shape: tuple[int, int], settings: PatchSettings) -> Sites:
     if positions.ndim != 2 or positions.shape[1] != 2 or len(positions) == 0:
         raise InputError(f"positions have shape {positions.shape}; give (row, column) pairs, shape (M, 2)")
-    pixels = np.rint(positions.astype(float)).astype(np.int64)
-    reach = 0 if settings.edge != "inside" else settings.window
-    first = pixels - reach // 2
-    outside = ((first < 0) | (first + max(reach, 1) > np.asarray(shape))).any(axis=1)
+    places = np.rint(positions.astype(float))
+    reach = 1 if settings.edge != "inside" else settings.window
+    first = places - reach // 2
+    # Written so that NaN is outside, too.
+    outside = ~((first >= 0) & (first + reach <= np.asarray(shape))).all(axis=1)
     if outside.any():
-        row, col = pixels[outside][0]
+        row, col = places[outside][0]
+        lack = f"have no whole window of {settings.window} px inside" if reach > 1 else "lie outside"
+        advice = "choose a smaller window or edge='reflect'" if reach > 1 else "leave them out"
         raise InputError(
-            f"{int(outside.sum())} of {len(pixels)} positions, the first at row {row}, column {col}, have no whole "
-            f"window of {settings.window} px inside the image of {shape[0]} x {shape[1]} px; "
-            "choose a smaller window or edge='reflect'"
+            f"{int(outside.sum())} of {len(places)} positions, the first at row {row:g}, column {col:g}, {lack} "
+            f"the image of {shape[0]} x {shape[1]} px; {advice}"
         )
-    return Sites(pixels, shape, settings.stride)
+    return Sites(places.astype(np.int64), shape, settings.stride)
 
 
 def _check_survey(survey: SurveyImage) -> None:
@@ -218,6 +228,17 @@ def _check_survey(survey: SurveyImage) -> None:
         )
 
 
+def _prepared(survey: SurveyImage, settings: PatchSettings) -> FloatArray:
+    flat = levelled(survey, settings.levelling)
+    contrast = np.nanmax(flat.values) - np.nanmin(flat.values)
+    if flat is not survey and contrast <= 1e-12 * np.nanmax(np.abs(survey.values)):
+        raise InputError(
+            f"levelling {settings.levelling!r} leaves nothing of the survey image; "
+            "choose another levelling, or take another channel"
+        )
+    return normalised(flat, settings.normalisation).values
+
+
 def _allowed(mask: NDArray[np.bool_], sites: Sites) -> NDArray[np.bool_]:
     if mask.shape != sites.shape:
         raise InputError(f"the mask has shape {mask.shape}; give one of the image's shape {sites.shape}")
@@ -227,18 +248,18 @@ def _allowed(mask: NDArray[np.bool_], sites: Sites) -> NDArray[np.bool_]:
 
 def _touches(holes: NDArray[np.bool_], sites: Sites, settings: PatchSettings) -> NDArray[np.bool_]:
     """Whether a site's window holds a hole, from the summed-area table of the holes."""
-    table = np.zeros((holes.shape[0] + 1, holes.shape[1] + 1), dtype=np.int64)
-    table[1:, 1:] = holes.cumsum(axis=0).cumsum(axis=1)
-    first = sites.positions - settings.window // 2
-    low = np.clip(first, 0, sites.shape)
-    high = np.clip(first + settings.window, 0, sites.shape)
-    (top, left), (bottom, right) = low.T, high.T
+    padded = _padded(holes, settings.window, settings.edge)
+    table = np.pad(padded.cumsum(axis=0, dtype=np.int32).cumsum(axis=1, dtype=np.int32), ((1, 0), (1, 0)))
+    top, left = _corners(sites, settings.window).T
+    bottom, right = top + settings.window, left + settings.window
     count = table[bottom, right] - table[top, right] - table[bottom, left] + table[top, left]
     touched: NDArray[np.bool_] = count > 0
     return touched
 
 
 def _filled(values: FloatArray, holes: NDArray[np.bool_]) -> FloatArray:
+    if not holes.any():
+        return values
     from scipy.ndimage import distance_transform_edt
 
     nearest = distance_transform_edt(holes, return_distances=False, return_indices=True)

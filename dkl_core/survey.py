@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Literal, get_args
@@ -16,7 +17,7 @@ Normalisation = Literal["standard", "robust", "minmax", "none"]
 FloatArray = NDArray[np.float64]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class SurveyImage:
     """An image with its calibration; a frame of the sample.
 
@@ -38,6 +39,10 @@ class SurveyImage:
             )
         if values.dtype.kind not in "fiub":
             raise InputError(f"the survey image holds {values.dtype} values; give real numbers")
+        if self.pixel_nm is not None and not all(math.isfinite(size) and size > 0 for size in self.pixel_nm):
+            raise InputError(
+                f"pixel_nm is {self.pixel_nm}; give height and width of a pixel in nm, both above 0, or None"
+            )
         object.__setattr__(self, "values", values.astype(np.float64))
 
     @property
@@ -78,7 +83,7 @@ def levelled(image: SurveyImage, method: Levelling) -> SurveyImage:
         image: the survey image; NaN pixels are left out of the fit and stay NaN.
         method: `none`; `plane` subtracts the least-squares plane; `rows` subtracts each row's median (scan-line
             offsets of a flat surface); `steps` shifts each row by the median difference to the one above (scan-line
-            offsets of a surface with steps, which stay).
+            offsets of a surface with steps, which stay unless they run along the rows).
 
     Raises:
         InputError: unknown method.
@@ -103,8 +108,8 @@ def normalised(image: SurveyImage, method: Normalisation) -> SurveyImage:
 
     Args:
         image: the survey image; NaN pixels stay NaN.
-        method: `standard` (mean 0, standard deviation 1), `robust` (median 0, quartile distance 1.349),
-            `minmax` (0 to 1) or `none`. A constant image becomes all zeros.
+        method: `standard` (mean 0, standard deviation 1), `robust` (median 0, quartile distance 1.349; standard
+            deviation 1 where the quartiles coincide), `minmax` (0 to 1) or `none`. A constant image becomes all zeros.
 
     Raises:
         InputError: unknown method, or an image without any finite pixel.
@@ -119,7 +124,8 @@ def normalised(image: SurveyImage, method: Normalisation) -> SurveyImage:
             offset, scale = float(good.mean()), float(good.std())
         case "robust":
             low, offset, high = (float(q) for q in np.percentile(good, (25, 50, 75)))
-            scale = (high - low) / 1.349
+            # Half the pixels or more may have one value, the vacuum's for instance.
+            scale = (high - low) / 1.349 or float(good.std())
         case "minmax":
             offset, scale = float(good.min()), float(np.ptp(good))
         case _:
@@ -129,11 +135,13 @@ def normalised(image: SurveyImage, method: Normalisation) -> SurveyImage:
 
 
 def _line_offsets(values: FloatArray) -> FloatArray:
-    offsets = [0.0]
-    for upper, lower in pairwise(values):
-        both = np.isfinite(upper) & np.isfinite(lower)
-        offsets.append(offsets[-1] + (float(np.median(lower[both] - upper[both])) if both.any() else 0.0))
-    return np.asarray(offsets)
+    good = np.isfinite(values)
+    offsets = np.zeros(len(values))
+    for upper, lower in pairwise(np.flatnonzero(good.any(axis=1))):
+        both = good[upper] & good[lower]
+        shift = np.median(values[lower, both] - values[upper, both]) if both.any() else 0.0
+        offsets[lower] = offsets[upper] + shift
+    return offsets
 
 
 def _plane(values: FloatArray) -> FloatArray:

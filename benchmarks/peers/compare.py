@@ -1,4 +1,4 @@
-"""Runs the peers, each by the interpreter of its own environment, and prints what they need on the common problem."""
+"""Runs this project and each peer in turn, each in its own environment, and prints what they need and the ratios."""
 
 from __future__ import annotations
 
@@ -17,24 +17,23 @@ from benchmarks.problem import make_problem
 
 ROOT = Path(__file__).resolve().parents[2]
 PEERS = {"gpax": "benchmarks.peers.gpax_vidkl", "atomai": "benchmarks.peers.atomai_dklgpr"}
+OURS = "benchmarks.peers.ours"
 HEADER = f"{'peer':28}{'cold s':>9}{'warm s':>9}{'R2':>8}{'in 90 %':>9}{'peak MB':>9}"
 
 
-def timed(environment: Path, module: str, problem: Path) -> Timings:
-    """One peer's timings, measured in a process of its own.
+def timed(interpreter: str, module: str, problem: Path) -> Timings:
+    """Timings of one code, measured in a process of its own.
 
     Args:
-        environment: folder of the peer's virtual environment.
-        module: dotted name of the peer's script.
+        interpreter: Python of the environment that the code is installed in.
+        module: dotted name of its script.
         problem: .npz file as `Problem.split` gives it.
     """
-    result = problem.with_name(f"{environment.name}.json")
-    # The folder is found by its path and not by its links: a virtual environment's interpreter is a link.
-    interpreter = str(environment.absolute() / "bin" / "python")
+    result = problem.with_name(f"{module}.json")
     command = [interpreter, "-m", module, str(problem), str(result)]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     if done.returncode:
-        sys.exit(f"{module} failed in {environment}; run `make bench-peers` to make the environment\n{done.stderr}")
+        sys.exit(f"{module} failed in {interpreter}; run `make bench-peers` to make the environment\n{done.stderr}")
     return Timings(**json.loads(result.read_text(encoding="utf-8")))
 
 
@@ -57,7 +56,11 @@ def main() -> None:
         problem = Path(folder) / "problem.npz"
         np.savez(problem, **make_problem().split())  # type: ignore[arg-type]
         for peer in given.peer or PEERS:
-            print(row(timed(given.environments / peer, PEERS[peer], problem)), flush=True)
+            # The folder is found by its path and not by its links: a virtual environment's interpreter is a link.
+            interpreter = str((given.environments / peer).absolute() / "bin" / "python")
+            ours, theirs = timed(sys.executable, OURS, problem), timed(interpreter, PEERS[peer], problem)
+            print(f"{row(ours)}\n{row(theirs)}", flush=True)
+            print(f"{'ratio':28}{theirs.cold_s / ours.cold_s:9.0f}{theirs.warm_s / ours.warm_s:9.0f}", flush=True)
 
 
 if __name__ == "__main__":

@@ -21,7 +21,7 @@ from dkl_core.sample import SimulatedSTM, SurfaceSettings
 from dkl_core.survey import FloatArray
 
 TARGET = "in-gap ratio"
-_PATCHES = PatchSettings(window=12, stride=5, levelling="steps")
+_PATCHES = PatchSettings(window=20, stride=5, levelling="steps")
 
 
 def add_parser(commands: Any) -> argparse.ArgumentParser:

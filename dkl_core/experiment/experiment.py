@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import operator
 from collections.abc import Iterable
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal
@@ -18,7 +19,7 @@ from dkl_core.experiment.refit import RefitTask
 from dkl_core.experiment.seeding import seed_order
 from dkl_core.experiment.settings import ExperimentSettings, StopRules
 from dkl_core.goal import Goal
-from dkl_core.measurement import Measurement, Site
+from dkl_core.measurement import Measurement, Scalar, Site
 from dkl_core.patches import Patches, Sites, make_patches
 from dkl_core.survey import FloatArray, SurveyImage
 
@@ -126,11 +127,9 @@ class Experiment:
             return self._stopped
         rules = self.settings.stop
         if len(self._log.told) >= rules.budget:
-            return f"the budget of {rules.budget} measurements is used up"
+            return f"the budget of {rules.budget} measurements is used up{self._all_failed()}"
         if not self._log.pending and not self._log.open_mask().any():
-            if self._log.valid_count == 0:
-                return "all measurements failed and no site is left to try"
-            return "every site is measured or excluded"
+            return f"every site is measured or excluded{self._all_failed()}"
         if self._is_seeding:
             return None
         if rules.patience is not None and self._waited() >= rules.patience:
@@ -145,7 +144,7 @@ class Experiment:
         """The next sites to measure, in a short path; they are pending until they are told.
 
         Fewer than `count` come where the budget or the sites run out, none when the experiment is finished
-        (`stop_reason` says why).
+        (`stop_reason` says why). After a resume the sites that were asked and never told come first, by themselves.
 
         Raises:
             InputError: the experiment is paused, or count is below 1.
@@ -156,19 +155,23 @@ class Experiment:
             raise InputError("the experiment is paused; call resume() first")
         if self.stop_reason is not None:
             return []
-        left = self.settings.stop.budget - len(self._log.told) - len(self._log.pending)
-        chosen = self._choose(min(count, left))
-        if chosen:
-            self.sink("ask", {"sites": chosen}, {})
-            self._log.pending += chosen
+        chosen = self._offered_again(count)
+        if not chosen:
+            left = self.settings.stop.budget - len(self._log.told) - len(self._log.pending)
+            chosen = self._choose(min(count, left))
+            if chosen:
+                self.sink("ask", {"sites": chosen}, {})
+                self._log.pending += chosen
         return [self.sites[index] for index in chosen]
 
     def ask_for(self, row: float, col: float) -> Site:
         """Make the site nearest to a place of the user's choice pending, instead of the model's choice.
 
         Raises:
-            InputError: that site is measured, pending or excluded already.
+            InputError: not a place, or its site is measured, pending or excluded already.
         """
+        if not (math.isfinite(row) and math.isfinite(col)):
+            raise InputError(f"row {row}, column {col} is no place; give pixels of the survey image")
         site = self.sites.nearest(row, col)
         if not self._log.is_open(site.index):
             raise InputError(f"the site at row {site.row}, column {site.col} is measured, pending or excluded already")
@@ -190,18 +193,19 @@ class Experiment:
 
         Args:
             site: where; it need not have been asked for.
-            measurement: raw data and scalar, or just the number. One that is not valid or not finite counts as
-                failed: it is kept, never learned from, and its site is tried again up to `retries` times.
+            measurement: raw data and scalar, or just the number. One that is not valid or not finite, or whose noise
+                variance is impossible, counts as failed: it is kept, never learned from, and its site is tried again
+                up to `retries` times.
 
         Raises:
-            InputError: a site that does not exist.
+            InputError: a site that does not exist, or something that a record cannot keep.
             RecordError: it could not be recorded; the experiment is as before, tell it again.
         """
         index = self._index(site)
         if not isinstance(measurement, Measurement):
             measurement = Measurement.of(measurement)
         mean, std = self._expected(index)
-        told = Told(self.sites[index], measurement, self._log.attempts(index) + 1, mean, std)
+        told = Told(self.sites[index], _usable(measurement), self._log.attempts(index) + 1, mean, std)
         self.sink("tell", *told.to_event())
         self._take_in(told)
         return told
@@ -245,7 +249,7 @@ class Experiment:
             raise InputError("the refit has not run yet; call run() first")
         self.sink("fit", *task.to_event())
         data = self._log.observed()
-        for at in range(len(task.data), len(data)):
+        for at in range(task.surrogate.count, len(data)):
             task.surrogate.update(int(data.indices[at]), float(data.values[at]), float(data.noise[at]))
         self._surrogate = task.surrogate
 
@@ -278,10 +282,10 @@ class Experiment:
         self._stopped = reason
 
     def exclude(self, sites: Iterable[Site | int]) -> None:
-        """Take sites out, a forbidden zone drawn during the run for instance."""
+        """Take sites out, a forbidden zone drawn during the run for instance; they are no longer pending either."""
         indices = [self._index(site) for site in sites]
         self.sink("control", {"action": "exclude", "sites": indices}, {})
-        self._log.excluded.update(indices)
+        self._log.exclude(indices)
 
     def change(
         self,
@@ -310,10 +314,23 @@ class Experiment:
         return np.random.default_rng([self.settings.seed, *stream])
 
     def _index(self, site: Site | int) -> int:
-        index = site.index if isinstance(site, Site) else int(site)
+        index = site.index if isinstance(site, Site) else operator.index(site)
         if not 0 <= index < len(self.sites):
             raise InputError(f"there is no site {index}; sites are counted from 0 to {len(self.sites) - 1}")
+        if isinstance(site, Site) and site != self.sites[index]:
+            raise InputError(f"{site} is of another experiment; here site {index} is {self.sites[index]}")
         return index
+
+    def _all_failed(self) -> str:
+        told = self._log.told
+        if not told or self._log.valid_count:
+            return ""
+        return f"; all {len(told)} measurements failed, the last because: {told[-1].measurement.reason}"
+
+    def _offered_again(self, count: int) -> list[int]:
+        outstanding = [index for index in self._offered if index in self._log.pending]
+        self._offered = outstanding[count:]
+        return outstanding[:count]
 
     def _apply_settings(self, settings: ExperimentSettings) -> None:
         self.settings = settings
@@ -321,15 +338,12 @@ class Experiment:
 
     def _take_in(self, told: Told) -> None:
         self._log.add(told)
-        if told.site.index in self._offered:
-            self._offered.remove(told.site.index)
         if told.measurement.ok and self._surrogate is not None:
             scalar = told.measurement.scalar
             self._surrogate.update(told.site.index, scalar.value, scalar.noise_variance)
 
     def _choose(self, count: int) -> list[int]:
-        chosen = self._offered[:count]
-        self._offered = self._offered[count:]
+        chosen: list[int] = []
         while len(chosen) < count:
             if self._needs_seed(len(chosen)):
                 more = self._next_seed(chosen)
@@ -359,7 +373,7 @@ class Experiment:
             while len(chosen) < count and is_open.any():
                 ranked = self._acquisition(surrogate, len(taken) + len(chosen))
                 ranked = with_travel(ranked, self._distance(chosen), is_open, self.settings.acquisition.travel_weight)
-                best = int(np.argmax(np.where(is_open, ranked, -np.inf)))
+                best = _first_choice(ranked, surrogate.predict().std, is_open)
                 chosen.append(best)
                 is_open[best] = False
                 if len(chosen) < count:
@@ -440,7 +454,6 @@ class Experiment:
             surrogate.restore(state, data.indices, data.values, data.noise)
             self._surrogate = surrogate
         self._offered = list(self._log.pending)
-        self._log.pending.clear()
 
     def _replay_control(self, data: Any) -> None:
         match data["action"]:
@@ -451,8 +464,24 @@ class Experiment:
             case "stop":
                 self._stopped = str(data["reason"])
             case "exclude":
-                self._log.excluded.update(int(index) for index in data["sites"])
+                self._log.exclude(int(index) for index in data["sites"])
             case "withdraw":
                 self._log.pending.remove(int(data["site"]))
             case "change":
                 self._apply_settings(ExperimentSettings.from_json(data["settings"]))
+
+
+def _usable(measurement: Measurement) -> Measurement:
+    """The measurement, or a failed one where its noise variance would upset the model."""
+    scalar = measurement.scalar
+    variance = scalar.noise_variance
+    if not measurement.ok or variance is None or not (variance < 0 or math.isinf(variance)):
+        return measurement
+    reason = f"its noise variance is {variance}, which must be zero or positive and finite"
+    return replace(measurement, scalar=Scalar.invalid(reason, scalar.value))
+
+
+def _first_choice(ranked: FloatArray, std: FloatArray, is_open: NDArray[np.bool_]) -> int:
+    """The best open site; of equals the most uncertain, as EI and PI can underflow to zero everywhere."""
+    ranked = np.where(is_open, ranked, -np.inf)
+    return int(np.argmax(np.where(ranked == ranked.max(), std, -np.inf)))

@@ -62,7 +62,8 @@ def run(
     Args:
         experiment: new, or resumed.
         instrument: what measures.
-        progress: called after each measurement; it may pause or stop the experiment.
+        progress: called after each measurement; it may pause, stop or change the experiment, exclude sites and ask for
+            some of its own.
         batch: sites asked for at once.
 
     Returns:
@@ -72,9 +73,10 @@ def run(
         Exception: what the instrument or the record raised; the instrument is parked first.
     """
     try:
-        while experiment.is_active and (sites := experiment.ask(batch)):
+        # Pending are sites of the user's choice, and what an earlier run left when it was paused or interrupted.
+        while experiment.is_active and (sites := list(experiment.pending) or experiment.ask(batch)):
             for site in sites:
-                if not experiment.is_active:
+                if not experiment.is_active or site not in experiment.pending:
                     break
                 told = experiment.tell(site, _measured(instrument, site))
                 if progress is not None:

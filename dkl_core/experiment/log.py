@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +18,7 @@ class SiteLog:
 
     Attributes:
         told: all measurements in order, failed ones included.
+        valid: those that can be learned from, in order.
         pending: sites that were asked and not told yet, in order.
         excluded: sites that may not be measured (any more).
     """
@@ -29,16 +31,12 @@ class SiteLog:
         self._retries = retries
         self._attempts: Counter[int] = Counter()
         self._measured: set[int] = set()
-
-    @property
-    def valid(self) -> list[Told]:
-        """The measurements that can be learned from, in order."""
-        return [told for told in self.told if told.measurement.ok]
+        self.valid: list[Told] = []
 
     @property
     def valid_count(self) -> int:
         """Number of measurements that can be learned from."""
-        return sum(told.measurement.ok for told in self.told)
+        return len(self.valid)
 
     def attempts(self, index: int) -> int:
         """How often a site has been tried."""
@@ -53,8 +51,14 @@ class SiteLog:
             self.pending.remove(index)
         if told.measurement.ok:
             self._measured.add(index)
+            self.valid.append(told)
         elif index not in self._measured and self._attempts[index] > self._retries:
             self.excluded.add(index)
+
+    def exclude(self, indices: Iterable[int]) -> None:
+        """Take sites out, pending ones too."""
+        self.excluded.update(indices)
+        self.pending = [index for index in self.pending if index not in self.excluded]
 
     def is_open(self, index: int) -> bool:
         """Whether a site may still be asked."""
@@ -78,12 +82,11 @@ class SiteLog:
 
     def best(self, goal: Goal) -> Told | None:
         """The best valid measurement, the earliest of equals; None when there is none."""
-        valid = self.valid
-        if not valid:
-            return None
-        return valid[int(np.argmax(goal.merit([told.measurement.scalar.value for told in valid])))]
+        return self.valid[self._best(goal)] if self.valid else None
 
     def since_best(self, goal: Goal) -> int:
         """Valid measurements since the best one."""
-        valid, best = self.valid, self.best(goal)
-        return 0 if best is None else len(valid) - 1 - valid.index(best)
+        return len(self.valid) - 1 - self._best(goal) if self.valid else 0
+
+    def _best(self, goal: Goal) -> int:
+        return int(np.argmax(goal.merit([told.measurement.scalar.value for told in self.valid])))

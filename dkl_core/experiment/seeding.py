@@ -27,7 +27,7 @@ def seed_order(sites: Sites, settings: SeedSettings, rng: np.random.Generator) -
         case "random":
             return shuffled
         case "latin":
-            planned = _closest(sites, _latin(settings.count, sites.shape, rng))
+            planned = _closest(sites, _latin(settings.count, sites, rng))
         case "grid":
             planned = _closest(sites, _grid(settings.count, sites))
         case "points":
@@ -36,11 +36,13 @@ def seed_order(sites: Sites, settings: SeedSettings, rng: np.random.Generator) -
     return np.concatenate([planned, rest])
 
 
-def _latin(count: int, shape: tuple[int, int], rng: np.random.Generator) -> NDArray[np.float64]:
+def _latin(count: int, sites: Sites, rng: np.random.Generator) -> NDArray[np.float64]:
     from scipy.stats import qmc
 
+    # Every site stands for the stride by stride pixels round it: all have the same chance.
+    low, high = sites.positions.min(axis=0) - sites.stride / 2, sites.positions.max(axis=0) + sites.stride / 2
     sample: NDArray[np.float64] = qmc.LatinHypercube(2, rng=rng, optimization="random-cd").random(count)
-    places: NDArray[np.float64] = sample * np.asarray(shape) - 0.5
+    places: NDArray[np.float64] = low + sample * (high - low)
     return places
 
 
@@ -57,10 +59,10 @@ def _grid(count: int, sites: Sites) -> NDArray[np.float64]:
 
 
 def _closest(sites: Sites, points: NDArray[np.float64]) -> NDArray[np.int64]:
-    """The nearest site of each point that no earlier point has taken."""
+    """The nearest site of each point that no earlier point has taken, while there are any."""
     free = np.ones(len(sites), dtype=bool)
     chosen = []
-    for point in points:
+    for point in points[: len(sites)]:
         distance = ((sites.positions - point) ** 2).sum(axis=1).astype(float)
         distance[~free] = np.inf
         index = int(np.argmin(distance))

@@ -5,13 +5,17 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field, fields
-from typing import Any, Literal, get_args
+from functools import partial
+from typing import TYPE_CHECKING, Any, Literal, TypeVar, get_args
 
 from dkl_core.acquisition import AcquisitionSettings, AnnealedBeta, BetaSchedule, ConstantBeta
 from dkl_core.errors import InputError
 from dkl_core.goal import Goal
 from dkl_core.patches import PatchSettings
 from dkl_core.surrogate.settings import Priors, SurrogateSettings
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
 
 SeedMethod = Literal["random", "latin", "grid", "points"]
 
@@ -37,6 +41,8 @@ class SeedSettings:
             raise InputError(f"unknown seeding {self.method!r}; choose one of {', '.join(get_args(SeedMethod))}")
         if (self.method == "points") != bool(self.points):
             raise InputError("give points with the seeding 'points', and only there")
+        if not all(math.isfinite(row) and math.isfinite(col) for row, col in self.points):
+            raise InputError("a seed point is not finite; give (row, column) in pixels")
 
 
 @dataclass(frozen=True)
@@ -106,8 +112,8 @@ class ExperimentSettings:
     def to_json(self) -> dict[str, Any]:
         """The settings as JSON-compatible values."""
         data = asdict(self)
-        beta = self.acquisition.beta
-        data["acquisition"]["beta"]["schedule"] = "annealed" if isinstance(beta, AnnealedBeta) else "constant"
+        kinds = {kind: name for name, kind in _SCHEDULES.items()}
+        data["acquisition"]["beta"]["schedule"] = kinds[type(self.acquisition.beta)]
         return data
 
     @classmethod
@@ -117,47 +123,73 @@ class ExperimentSettings:
         Raises:
             InputError: a field that does not exist or has an unusable value.
         """
-        parts = dict(data)
-        try:
-            for name, kind in _PARTS.items():
-                if name in parts:
-                    parts[name] = kind(parts[name])
-            return cls(**parts)
-        except TypeError as error:
-            known = ", ".join(item.name for item in fields(cls))
-            raise InputError(f"the settings cannot be used: {error}; known fields are {known}") from error
+        parts = {name: _PARTS[name](value) if name in _PARTS else value for name, value in _mapping(data).items()}
+        return _made(cls, parts)
 
 
-def _beta(data: Mapping[str, Any]) -> BetaSchedule:
-    values = dict(data)
-    return AnnealedBeta(**values) if values.pop("schedule", "annealed") == "annealed" else ConstantBeta(**values)
+_Settings = TypeVar("_Settings", bound="DataclassInstance")
+_SCHEDULES: dict[str, type[BetaSchedule]] = {"annealed": AnnealedBeta, "constant": ConstantBeta}
+_NEEDED = {bool: "true or false", int: "a whole number", float: "a number", str: "a text"}
 
 
-def _acquisition(data: Mapping[str, Any]) -> AcquisitionSettings:
-    values = dict(data)
+def _made(kind: type[_Settings], data: Mapping[str, Any]) -> _Settings:
+    values, defaults = _mapping(data), {item.name: item.default for item in fields(kind)}
+    for name, value in values.items():
+        if name not in defaults:
+            raise InputError(f"{kind.__name__} has no field {name!r}; choose among {', '.join(defaults)}")
+        needed = type(defaults[name])
+        fits = type(value) is needed or (needed is float and type(value) is int)
+        if needed in _NEEDED and not fits:
+            raise InputError(f"{name} of {kind.__name__} is {value!r}; give {_NEEDED[needed]}")
+    try:
+        return kind(**values)
+    except TypeError as error:
+        raise InputError(f"{kind.__name__} cannot be made of {values}: {error}; correct the values") from error
+
+
+def _mapping(data: object) -> dict[str, Any]:
+    if not isinstance(data, Mapping):
+        raise InputError(f"the settings hold {data!r} where fields and their values are expected; give an object")
+    return dict(data)
+
+
+def _beta(data: object) -> BetaSchedule:
+    values = _mapping(data)
+    name = values.pop("schedule", "annealed")
+    if name not in _SCHEDULES:
+        raise InputError(f"unknown schedule of beta {name!r}; choose one of {', '.join(_SCHEDULES)}")
+    return _made(_SCHEDULES[name], values)
+
+
+def _acquisition(data: object) -> AcquisitionSettings:
+    values = _mapping(data)
     if "beta" in values:
         values["beta"] = _beta(values["beta"])
-    return AcquisitionSettings(**values)
+    return _made(AcquisitionSettings, values)
 
 
-def _surrogate(data: Mapping[str, Any]) -> SurrogateSettings:
-    values = dict(data)
+def _surrogate(data: object) -> SurrogateSettings:
+    values = _mapping(data)
     if "priors" in values:
-        values["priors"] = Priors(**values["priors"])
-    return SurrogateSettings(**values)
+        values["priors"] = _made(Priors, values["priors"])
+    return _made(SurrogateSettings, values)
 
 
-def _seeds(data: Mapping[str, Any]) -> SeedSettings:
-    values = dict(data)
-    values["points"] = tuple((float(row), float(col)) for row, col in values.get("points", ()))
-    return SeedSettings(**values)
+def _seeds(data: object) -> SeedSettings:
+    values = _mapping(data)
+    points = values.get("points", ())
+    try:
+        values["points"] = tuple((float(row), float(col)) for row, col in points)
+    except (TypeError, ValueError) as error:
+        raise InputError(f"the seed points are {points!r}; give (row, column) pairs in pixels") from error
+    return _made(SeedSettings, values)
 
 
-_PARTS: dict[str, Callable[[Mapping[str, Any]], Any]] = {
-    "patches": lambda data: PatchSettings(**data),
+_PARTS: dict[str, Callable[[Any], Any]] = {
+    "patches": partial(_made, PatchSettings),
     "surrogate": _surrogate,
     "acquisition": _acquisition,
-    "goal": lambda data: Goal(**data),
+    "goal": partial(_made, Goal),
     "seeds": _seeds,
-    "stop": lambda data: StopRules(**data),
+    "stop": partial(_made, StopRules),
 }

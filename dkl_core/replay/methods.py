@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from dkl_core.errors import InputError, MeasurementError
 from dkl_core.experiment import Experiment, ExperimentSettings
+from dkl_core.experiment.seeding import seed_order
 from dkl_core.measurement import Measurement, Site
 from dkl_core.patches import Sites
 from dkl_core.replay.metrics import Fit, fit_quality, simple_regret, top_sites
@@ -94,12 +95,13 @@ def replay(
         measured = _measure(problem, site)
         start = time.perf_counter()
         experiment.tell(site, measured)
-        decided = experiment.surrogate is not None
+        told = time.perf_counter()
         if step is not None:
             step(method, len(experiment.told))
+        resumed = time.perf_counter()
         site = _next(experiment, order)
-        if decided or experiment.surrogate is not None:
-            decisions.append(1000 * (time.perf_counter() - start))
+        if site is not None and experiment.surrogate is not None:
+            decisions.append(1000 * (time.perf_counter() - resumed + told - start))
     return _judged(problem, experiment, method, repeat, np.array(decisions))
 
 
@@ -127,7 +129,7 @@ def _plain_order(method: str, sites: Sites, settings: ExperimentSettings) -> lis
     """Random: without repeats, the model's own seeds first. Raster: a regular grid of as many sites as the budget."""
     rng = np.random.default_rng([settings.seed, 1])
     if method == "random":
-        return [int(index) for index in rng.permutation(len(sites))]
+        return [int(index) for index in seed_order(sites, settings.seeds, rng)]
     low, high = sites.positions.min(axis=0), sites.positions.max(axis=0)
     count = min(settings.stop.budget, len(sites))
     rows = max(1, round(math.sqrt(count * (high[0] - low[0] + 1) / (high[1] - low[1] + 1))))

@@ -58,6 +58,8 @@ def fit_quality(truth: FloatArray, mean: FloatArray, std: FloatArray, scale: flo
 def top_sites(truth: FloatArray, goal: Goal, share: float = 0.05) -> NDArray[np.bool_]:
     """The sites whose true value is among the best `share` of all, shape (M,); NaN never is."""
     known = np.isfinite(truth)
+    if not known.any():
+        return known
     merit = goal.merit(np.where(known, truth, 0.0))
     top: NDArray[np.bool_] = known & (merit >= np.quantile(merit[known], 1 - share))
     return top

@@ -97,13 +97,13 @@ class Defects:
 
 def adsorbate_heights(defects: Defects, points: FloatArray) -> FloatArray:
     """Bumps: two or three overlapping blobs each, as a molecule or a cluster looks to a blunt tip."""
-    reach = defects.reach(points, 3.5)
+    reach = defects.reach(points, 4.5)
     strength, angle = defects.strength[reach.defect], defects.angle[reach.defect]
     total = np.zeros(len(reach.point))
-    for turn, apart, height in ((0.0, 0.35, 0.16), (2.2, 0.45, 0.11), (4.1, 0.50, 0.05)):
+    for turn, apart, height in ((0.0, 0.40, 0.19), (2.2, 0.50, 0.13), (4.1, 0.55, 0.06)):
         centre = apart * strength[:, None] * np.stack([np.sin(angle + turn), np.cos(angle + turn)], axis=1)
         squared = ((reach.offset - centre) ** 2).sum(axis=1)
-        total += height * np.exp(-squared / (2 * (0.42 * strength) ** 2))
+        total += height * np.exp(-squared / (2 * (0.55 * strength) ** 2))
     return reach.summed(strength * total)
 
 
@@ -111,7 +111,7 @@ def vacancy_heights(defects: Defects, points: FloatArray) -> FloatArray:
     """Dark spots one atom wide, with a faint bright rim."""
     reach = defects.reach(points, 2.5)
     squared = reach.distance**2
-    shape = -0.11 * np.exp(-squared / (2 * 0.28**2)) + 0.015 * np.exp(-squared / (2 * 0.6**2))
+    shape = -0.15 * np.exp(-squared / (2 * 0.34**2)) + 0.015 * np.exp(-squared / (2 * 0.6**2))
     return reach.summed(defects.strength[reach.defect] * shape)
 
 

@@ -38,11 +38,11 @@ class StructureSettings:
 
     lattice_nm: float = 0.42
     corrugation_nm: float = 0.02
-    step_height_nm: float = 0.30
+    step_height_nm: float = 0.20
     terrace_nm: float = 24.0
-    adsorbates_per_nm2: float = 0.006
+    adsorbates_per_nm2: float = 0.010
     substitutions_per_nm2: float = 0.004
-    vacancies_per_nm2: float = 0.006
+    vacancies_per_nm2: float = 0.010
 
     def __post_init__(self) -> None:
         _require_positive(lattice_nm=self.lattice_nm, terrace_nm=self.terrace_nm)
@@ -105,12 +105,12 @@ class ElectronicSettings:
     valence_edge_ev: float = -1.0
     onset_ev: float = 0.04
     level_width_ev: float = 0.03
-    adsorbate: StateSettings = StateSettings(0.35, -0.10, -0.45, 0.001, 1.4)
-    substitution: StateSettings = StateSettings(-0.30, 0.12, 0.05, 0.004, 2.2)
-    vacancy: StateSettings = StateSettings(-0.08, 0.05, 0.22, 0.015, 1.2)
-    step: StateSettings = StateSettings(-0.10, 0.10, -0.20, 0.002, 0.9)
-    terrace_shift_ev: float = 0.06
-    puddle_ev: float = 0.03
+    adsorbate: StateSettings = StateSettings(0.45, -0.10, -0.45, 0.0, 1.2)
+    substitution: StateSettings = StateSettings(-0.30, 0.12, 0.05, 0.003, 1.4)
+    vacancy: StateSettings = StateSettings(-0.15, 0.05, 0.22, 0.010, 0.9)
+    step: StateSettings = StateSettings(-0.15, 0.10, -0.20, 0.001, 0.8)
+    terrace_shift_ev: float = 0.03
+    puddle_ev: float = 0.012
     conductance_a: float = 6e-9
     transmission_ev: float = 1.5
     modulation_v: float = 0.015
@@ -162,7 +162,7 @@ class RealismSettings:
     line_offset_nm: float = 0.006
     tilt: Pair = (0.0, 0.0)
     current_noise_a: float = 3e-12
-    didv_noise_s: float = 4e-11
+    didv_noise_s: float = 2e-11
     tip_height_noise_nm: float = 0.001
     unstable_share: float = 0.0
     drift_nm_per_min: Pair = (0.0, 0.0)

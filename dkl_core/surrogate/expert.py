@@ -46,6 +46,25 @@ class Observations:
         return Observations(self.indices[chosen], self.target[chosen], self.extra_noise[chosen])
 
 
+@dataclass(frozen=True)
+class HeldOut:
+    """Predictions of measurements that were not learned from.
+
+    Attributes:
+        mean: predicted means (k,), standardised units.
+        log_density: log predictive densities of what was measured (k,), nats.
+    """
+
+    mean: FloatArray
+    log_density: FloatArray
+
+    @classmethod
+    def of(cls, target: Tensor, mean: Tensor, variance: Tensor) -> HeldOut:
+        """Judge normal predictions."""
+        density = -0.5 * (torch.log(2 * math.pi * variance) + (target - mean) ** 2 / variance)
+        return cls(mean.cpu().numpy(), density.cpu().numpy())
+
+
 class Bench:
     """The features of all sites on the device, and the patches for networks that want pixels."""
 
@@ -55,10 +74,12 @@ class Bench:
         self.settings = settings
         self.device = device
         self.table = torch.as_tensor(features.table, device=device)
+        # One contiguous copy per term, shared by all experts: a row of the kernel then reads only what it needs.
+        self._blocks = {block.name: self.table[:, block.columns].contiguous() for block in features.blocks}
 
     def columns(self, block: Block, rows: Tensor | slice = slice(None)) -> Tensor:
         """The features of one kernel term at some sites."""
-        return self.table[rows, block.columns]
+        return self._blocks[block.name][rows]
 
     def network_input(self, takes: str, rows: Tensor) -> Tensor:
         """What a network takes in at some sites."""
@@ -108,43 +129,69 @@ class Expert:
         self.prior: GaussianPrior = prior_of(self.layout, bench.settings.priors, mean, spread)
         self.vector = start_vector(self.layout, self.prior, weights)
 
-    def train(self, data: Observations, iterations: int, judge: Observations | None = None) -> None:
+    def train(self, data: Observations, iterations: int) -> None:
         """Move the hyper-parameters uphill from where they are.
 
         Args:
             data: what to learn from.
             iterations: optimiser steps at most.
-            judge: held-out measurements; the solution that predicts them best is kept and training stops when they
-                are no longer predicted better. None trains to the end.
         """
-        from scipy.optimize import minimize
+        self.vector = self._optimised(data, iterations, None)
 
+    def train_until_worse(self, data: Observations, iterations: int, judge: Observations) -> HeldOut:
+        """Train, but keep the solution that predicts held-out measurements best, and stop when none is better.
+
+        Args:
+            data: what to learn from.
+            iterations: optimiser steps at most.
+            judge: held-out measurements.
+
+        Returns:
+            Predictions of the held-out measurements, each by the solution that was best for the others' sake: those of
+            one half are made by the solution that predicts the other half best, so that choosing the solution does not
+            flatter it.
+        """
+        watch = _EarlyStopping(lambda vector: self.predict_held_out(vector, data, judge), judge.target)
+        watch.look(self.vector)
+        self._optimised(data, iterations, watch)
+        self.vector = watch.best_vector
+        return watch.honest()
+
+    def _optimised(self, data: Observations, iterations: int, watch: _EarlyStopping | None) -> FloatArray:
         objective = LogPosterior(self.layout, self.prior, self._training_set(data), self.network)
-        watch = None if judge is None else _EarlyStopping(lambda v: self.score(v, data, judge), self.vector)
-        result = minimize(
-            objective,
-            self.vector,
-            jac=True,
-            method="L-BFGS-B",
-            callback=watch,
-            options={"maxiter": iterations, "ftol": 1e-6, "maxcor": 10},
+        point = torch.as_tensor(self.vector).clone()
+
+        def closure() -> float:
+            value, gradient = objective(point.numpy())
+            point.grad = torch.as_tensor(gradient)
+            return value
+
+        stride = iterations if watch is None else min(_CHECK_EVERY, iterations)
+        optimiser = torch.optim.LBFGS(
+            [point],
+            max_iter=stride,
+            max_eval=3 * stride,
+            history_size=10,
+            tolerance_grad=1e-4,
+            tolerance_change=1e-6,
+            line_search_fn="strong_wolfe",
         )
-        self.vector = result.x if watch is None else watch.best_vector
+        for _ in range(0, iterations, stride):
+            optimiser.step(closure)  # type: ignore[no-untyped-call]
+            if watch is not None and not watch.look(point.numpy()):
+                break
+        solution: FloatArray = point.numpy()
+        return solution
 
-    def score(self, vector: FloatArray, data: Observations, judge: Observations) -> float:
-        """Mean log predictive density of held-out measurements, nats per measurement."""
-        mean, variance = self.predict_held_out(vector, data, judge)
-        return float(log_density(judge.target, mean, variance).mean())
-
-    def predict_held_out(self, vector: FloatArray, data: Observations, judge: Observations) -> tuple[Tensor, Tensor]:
-        """Mean and variance (noise included) of held-out measurements, without touching the other sites."""
+    def predict_held_out(self, vector: FloatArray, data: Observations, judge: Observations) -> HeldOut:
+        """Predictions of held-out measurements, without touching the other sites."""
         rows = torch.cat([data.indices, judge.indices])
         kernel = self.kernel(vector, rows)
         noise = self.layout.noise_variance(vector) + JITTER
         posterior = SitePosterior(kernel, noise)
         posterior.condition(torch.arange(len(data.indices), device=rows.device), data.target, data.extra_noise)
         mean, variance = posterior.mean[len(data.indices) :], posterior.variance[len(data.indices) :]
-        return mean, variance + noise + judge.extra_noise
+        return HeldOut.of(judge.target, mean, variance + noise + judge.extra_noise)
 
     def posterior(self, data: Observations) -> SitePosterior:
         """The posterior over all sites for the present hyper-parameters."""
@@ -161,17 +208,18 @@ class Expert:
         """The kernel over all sites, or over some."""
         device = self.bench.device
         chosen: Tensor | slice = slice(None) if rows is None else rows
-        coordinates = [
-            self.bench.columns(block, chosen) / torch.as_tensor(scale, device=device)
-            for block, scale in zip(self.layout.blocks, self.layout.lengthscales(vector), strict=True)
-        ]
+        scales = [torch.as_tensor(scale, device=device) for scale in self.layout.lengthscales(vector)]
+        coordinates = [self.bench.columns(block, chosen) for block in self.layout.blocks]
         structural = [block.structural for block in self.layout.blocks]
+        names = [block.name for block in self.layout.blocks]
         if self.network is not None:
             set_weights(self.network, self.layout.network_weights(vector))
             coordinates.append(self._embedding(rows))
+            scales.append(torch.ones_like(coordinates[-1][0]))
             structural.append(True)
+            names.append("network")
         amplitudes = torch.as_tensor(self.layout.amplitudes(vector), device=device)
-        return AdditiveKernel(tuple(coordinates), amplitudes, tuple(structural))
+        return AdditiveKernel(tuple(coordinates), amplitudes, tuple(structural), tuple(names), tuple(scales))
 
     def _embedding(self, rows: Tensor | None) -> Tensor:
         assert self.network is not None
@@ -187,29 +235,34 @@ class Expert:
         return TrainingSet(blocks, inputs, data.target, data.extra_noise)
 
 
-def log_density(target: Tensor, mean: Tensor, variance: Tensor) -> Tensor:
-    """Log density of normal predictions, nats, shape of the target."""
-    return -0.5 * (torch.log(2 * math.pi * variance) + (target - mean) ** 2 / variance)
-
-
 class _EarlyStopping:
-    """Remembers the solution that predicts held-out measurements best; stops when it gets no better."""
+    """Looks at held-out measurements every few steps; stops when they are no longer predicted better."""
 
-    def __init__(self, score: Callable[[FloatArray], float], start: FloatArray) -> None:
-        self._score = score
-        self._steps = 0
+    def __init__(self, predict: Callable[[FloatArray], HeldOut], target: Tensor) -> None:
+        self._predict = predict
+        self._half = np.arange(len(target)) % 2 == 0
         self._worse = 0
-        self.best_vector = start.copy()
-        self.best_score = score(start)
+        self._seen: list[HeldOut] = []
+        self._scores: list[float] = []
+        self.best_vector: FloatArray = np.empty(0)
 
-    def __call__(self, vector: FloatArray) -> None:
-        self._steps += 1
-        if self._steps % _CHECK_EVERY:
-            return
-        score = self._score(vector)
-        if score > self.best_score:
-            self.best_score, self.best_vector, self._worse = score, vector.copy(), 0
-            return
-        self._worse += 1
-        if self._worse >= _PATIENCE:
-            raise StopIteration
+    def look(self, vector: FloatArray) -> bool:
+        """Judge a solution; whether it is worth going on."""
+        seen = self._predict(vector)
+        score = float(seen.log_density.mean())
+        better = not self._scores or score > max(self._scores)
+        self._worse = 0 if better else self._worse + 1
+        if better:
+            self.best_vector = vector.copy()
+        self._seen.append(seen)
+        self._scores.append(score)
+        return self._worse < _PATIENCE
+
+    def honest(self) -> HeldOut:
+        """Each half as predicted by the solution that is best for the other half."""
+        mean, density = np.empty(len(self._half)), np.empty(len(self._half))
+        for half in (self._half, ~self._half):
+            scores = [float(seen.log_density[~half].mean()) for seen in self._seen]
+            chosen = self._seen[int(np.argmax(scores))]
+            mean[half], density[half] = chosen.mean[half], chosen.log_density[half]
+        return HeldOut(mean, density)

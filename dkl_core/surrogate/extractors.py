@@ -98,30 +98,56 @@ class Extractor:
     def network(self, size: int, seed: int, device: torch.device) -> nn.Module:
         """A freshly seeded network in float64.
 
+        It works in evaluation mode, so that the embedding of a site depends on this site alone: batch normalisation
+        keeps the statistics it comes with, and dropout does nothing.
+
         Raises:
-            InputError: the user's module does not turn patches into embeddings (n, d).
+            InputError: the user's module does not turn patches into embeddings (n, d), or has nothing to train.
         """
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
-            module = self.build(size)
+            module = self._built(size)
             probe = torch.randn((2, size) if self.takes == "features" else (2, 1, size, size))
-            self._check(module, probe)
-        return module.to(device=device, dtype=torch.float64)
+            # In float32 first, so that layers which find their size from the input get the usual initial weights.
+            self._embedded(module, probe)
+            module = module.double()
+            self._check(module, self._embedded(module, probe.double()), probe)
+        return module.to(device)
 
-    def _check(self, module: nn.Module, probe: Tensor) -> None:
+    def _built(self, size: int) -> nn.Module:
+        try:
+            module = self.build(size)
+        except Exception as error:  # a user's factory may raise anything
+            raise InputError(f"extractor {self.name!r} failed to make a network for {size}: {error!r}") from error
         if not isinstance(module, nn.Module):
             raise InputError(
                 f"extractor {self.name!r} made a {type(module).__name__}; it must return a torch.nn.Module"
             )
-        with torch.no_grad():
-            try:
-                shape = tuple(module(probe).shape)
-            except (RuntimeError, ValueError, TypeError) as error:
-                raise InputError(f"extractor {self.name!r} failed on patches {tuple(probe.shape)}: {error}") from error
-        if len(shape) != 2 or shape[0] != 2:
+        return module.eval()
+
+    def _embedded(self, module: nn.Module, probe: Tensor) -> object:
+        try:
+            embedded: object = module(probe)
+        except Exception as error:  # so may a user's module
+            shape = tuple(probe.shape)
             raise InputError(
-                f"extractor {self.name!r} turned patches {tuple(probe.shape)} into {shape}; return embeddings (n, d)"
+                f"extractor {self.name!r} failed on patches {shape} of {probe.dtype}: {error!r}; "
+                "it must take (n, 1, window, window)"
+            ) from error
+        return embedded
+
+    def _check(self, module: nn.Module, embedded: object, probe: Tensor) -> None:
+        if not isinstance(embedded, Tensor) or embedded.ndim != 2 or len(embedded) != len(probe):
+            made = tuple(embedded.shape) if isinstance(embedded, Tensor) else type(embedded).__name__
+            raise InputError(
+                f"extractor {self.name!r} turned patches {tuple(probe.shape)} into {made}; return embeddings (n, d)"
             )
+        if embedded.dtype != torch.float64:
+            raise InputError(
+                f"extractor {self.name!r} turned float64 patches into {embedded.dtype}; keep the input's type"
+            )
+        if not (trainable(module) and embedded.requires_grad):
+            raise InputError(f"extractor {self.name!r} has no parameter to train; leave requires_grad on for some")
 
 
 def extractor_of(name: str) -> Extractor:
@@ -138,30 +164,39 @@ def extractor_of(name: str) -> Extractor:
         case "conv":
             return Extractor(name, "patches", conv)
     module_name, _, attribute = name.partition(":")
-    if not attribute:
+    if not (module_name and attribute):
         raise InputError(f"unknown extractor {name!r}; choose mlp, patch-mlp, conv or package.module:factory")
     try:
-        return Extractor(name, "patches", getattr(importlib.import_module(module_name), attribute))
-    except (ImportError, AttributeError) as error:
-        raise InputError(f"extractor {name!r} cannot be imported: {error}") from error
+        factory = getattr(importlib.import_module(module_name), attribute)
+    except Exception as error:  # a user's module may raise anything when it is imported
+        raise InputError(f"extractor {name!r} cannot be imported: {error!r}") from error
+    if not callable(factory):
+        raise InputError(f"extractor {name!r} is a {type(factory).__name__}; give a function of the window")
+    return Extractor(name, "patches", factory)
+
+
+def trainable(module: nn.Module) -> list[nn.Parameter]:
+    """The parameters that may change; a user's module may hold frozen ones."""
+    return [parameter for parameter in module.parameters() if parameter.requires_grad]
 
 
 def get_weights(module: nn.Module) -> FloatArray:
-    """The network's parameters as one vector."""
-    vector: FloatArray = parameters_to_vector(module.parameters()).detach().cpu().numpy().astype(np.float64)
+    """The network's trainable parameters as one vector."""
+    vector: FloatArray = parameters_to_vector(trainable(module)).detach().cpu().numpy().astype(np.float64)
     return vector
 
 
 def set_weights(module: nn.Module, weights: FloatArray) -> None:
     """Put a vector of parameters back into the network."""
-    first = next(module.parameters())
-    vector_to_parameters(torch.as_tensor(weights, dtype=first.dtype, device=first.device), module.parameters())
+    parameters = trainable(module)
+    first = parameters[0]
+    vector_to_parameters(torch.as_tensor(weights, dtype=first.dtype, device=first.device), parameters)
 
 
 def weight_prior(module: nn.Module) -> tuple[FloatArray, FloatArray]:
     """Prior mean (zero) and spread of each parameter, from the scale at which its tensor was initialised."""
     spreads = [
-        np.full(p.numel(), max(float(p.detach().double().square().mean().sqrt()), 1e-3)) for p in module.parameters()
+        np.full(p.numel(), max(float(p.detach().double().square().mean().sqrt()), 1e-3)) for p in trainable(module)
     ]
     spread = np.concatenate(spreads)
     return np.zeros_like(spread), spread

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from dkl_core.surrogate.expert import Bench, Expert, Observations, log_density
+from dkl_core.surrogate.expert import Bench, Expert, HeldOut, Observations
+from dkl_core.surrogate.threads import side_by_side
 from dkl_core.survey import FloatArray
 
 _LEAST_TRAINING = 12
@@ -35,20 +38,27 @@ class Judgement:
 class _Evidence:
     """Held-out predictions of the competing models, collected fold by fold."""
 
-    target: list[FloatArray] = field(default_factory=list)
-    mean: dict[str, list[FloatArray]] = field(default_factory=dict)
-    log_density: dict[str, list[FloatArray]] = field(default_factory=dict)
+    target: dict[int, FloatArray] = field(default_factory=dict)
+    predicted: dict[tuple[str, int], HeldOut] = field(default_factory=dict)
 
-    def add(self, name: str, expert: Expert, train: Observations, held: Observations) -> None:
-        mean, variance = expert.predict_held_out(expert.vector, train, held)
-        self.mean.setdefault(name, []).append(mean.cpu().numpy())
-        self.log_density.setdefault(name, []).append(log_density(held.target, mean, variance).cpu().numpy())
+    def targets(self) -> FloatArray:
+        return np.concatenate([self.target[fold] for fold in sorted(self.target)])
 
     def means(self, name: str) -> FloatArray:
-        return np.concatenate(self.mean[name])
+        return np.concatenate([self.predicted[name, fold].mean for fold in sorted(self.target)])
 
     def densities(self, name: str) -> FloatArray:
-        return np.concatenate(self.log_density[name])
+        return np.concatenate([self.predicted[name, fold].log_density for fold in sorted(self.target)])
+
+
+def _cross_fit(
+    evidence: _Evidence, key: tuple[str, int], expert: Expert, train: Observations, held: Observations, iterations: int
+) -> None:
+    if key[0] == "deep":
+        evidence.predicted[key] = expert.train_until_worse(train, iterations, held)
+        return
+    expert.train(train, iterations)
+    evidence.predicted[key] = expert.predict_held_out(expert.vector, train, held)
 
 
 class Mixture:
@@ -71,7 +81,7 @@ class Mixture:
             if settings.depth != "never"
             else []
         )
-        judged = range(max(settings.members, 2) if settings.folds else 0)
+        judged = range(settings.members if settings.folds else 0)
         self._fold_linear = [Expert(bench, blocks) for _ in judged] if self.linear is not None else []
         self._fold_position = [Expert(bench, placed) for _ in judged] if placed and len(placed) < len(blocks) else []
         if settings.depth == "always" and placed:
@@ -89,30 +99,40 @@ class Mixture:
 
     def fit(self, data: Observations, iterations: int) -> None:
         """Train every expert from where it stands and weigh them anew."""
+        count, folds = len(data.indices), self.bench.settings.folds
+        used = _drawn(count, self.bench.settings.fit_limit, self.bench.settings.seed)
+        tasks: list[Callable[[], None]] = []
         if self.linear is not None:
-            self.linear.train(data, iterations)
-        folds = self.bench.settings.folds
-        held_out = len(data.indices) // max(folds, 1)
-        if folds and held_out >= _LEAST_HELD_OUT and len(data.indices) - held_out >= _LEAST_TRAINING:
-            self._cross_fit(data, iterations, folds)
-        elif self.linear is None:
-            for network in self.networks:
-                network.train(data, iterations)
-
-    def _cross_fit(self, data: Observations, iterations: int, folds: int) -> None:
+            tasks.append(partial(self.linear.train, data.part(used), iterations))
+        held_out = int(used.sum()) // max(folds, 1)
+        judges = folds > 0 and held_out >= _LEAST_HELD_OUT and used.sum() - held_out >= _LEAST_TRAINING
+        if self.linear is None and not judges:
+            tasks += [partial(network.train, data.part(used), iterations) for network in self.networks]
         evidence = _Evidence()
-        place = np.arange(len(data.indices)) % folds
-        for m in range(max(len(self.networks), len(self._fold_linear), len(self._fold_position))):
-            held, train = data.part(place == m), data.part(place != m)
-            evidence.target.append(held.target.cpu().numpy())
-            for name, group in (("linear", self._fold_linear), ("position", self._fold_position)):
+        if judges:
+            tasks += self._cross_fits(data, used, iterations, evidence)
+        side_by_side(tasks)
+        if judges:
+            self.judgement = self._judge(evidence)
+
+    def _cross_fits(
+        self, data: Observations, used: NDArray[np.bool_], iterations: int, evidence: _Evidence
+    ) -> list[Callable[[], None]]:
+        """Tasks that train on all folds but one and leave the predictions of that one as evidence."""
+        # A measurement keeps its fold for ever: a network never learns from what it was or will be judged by.
+        place = np.arange(len(used)) % self.bench.settings.folds
+        tasks: list[Callable[[], None]] = []
+        for m in range(self.bench.settings.members):
+            held, train = data.part(used & (place == m)), data.part(used & (place != m))
+            evidence.target[m] = held.target.cpu().numpy()
+            for name, group in (
+                ("deep", self.networks),
+                ("linear", self._fold_linear),
+                ("position", self._fold_position),
+            ):
                 if group:
-                    group[m].train(train, iterations)
-                    evidence.add(name, group[m], train, held)
-            if m < len(self.networks):
-                self.networks[m].train(train, iterations, held)
-                evidence.add("deep", self.networks[m], train, held)
-        self.judgement = self._judge(evidence)
+                    tasks.append(partial(_cross_fit, evidence, (name, m), group[m], train, held, iterations))
+        return tasks
 
     def _judge(self, evidence: _Evidence) -> Judgement:
         weight = self.judgement.depth_weight
@@ -120,7 +140,7 @@ class Mixture:
             weight = stacking_weight(evidence.densities("linear"), evidence.densities("deep"))
         deep = evidence.means("deep") if self.networks else 0.0
         mean = deep if self.linear is None else (1 - weight) * evidence.means("linear") + weight * deep
-        target = np.concatenate(evidence.target)
+        target = evidence.targets()
         error = float(((target - mean) ** 2).sum())
         total = float(((target - target.mean()) ** 2).sum())
         share = float(any(block.structural for block in self.bench.features.blocks) or self.linear is None)
@@ -141,18 +161,30 @@ class Mixture:
         Raises:
             KeyError, ValueError: the arrays belong to another model.
         """
-        for name, expert in self._named().items():
-            vector = np.asarray(arrays[f"vector_{name}"], dtype=np.float64)
-            if vector.shape != expert.vector.shape:
-                raise ValueError(f"{name} has {expert.vector.size} parameters, the saved state {vector.size}")
-            expert.vector = vector.copy()
-        self.judgement = Judgement(*(float(x) for x in arrays["judgement"]))
+        experts = self._named()
+        vectors = {name: np.array(arrays[f"vector_{name}"], dtype=np.float64) for name in experts}
+        for name, expert in experts.items():
+            if vectors[name].shape != expert.vector.shape:
+                raise ValueError(f"{name} has {expert.vector.size} parameters, the saved state {vectors[name].size}")
+        depth_weight, structure_share, r2 = (float(x) for x in arrays["judgement"])
+        self.judgement = Judgement(depth_weight, structure_share, r2)
+        for name, expert in experts.items():
+            expert.vector = vectors[name]
 
     def _named(self) -> dict[str, Expert]:
         named = {"linear": self.linear} if self.linear is not None else {}
         for kind, group in (("deep", self.networks), ("linear", self._fold_linear), ("position", self._fold_position)):
             named |= {f"{kind}_fold{m}": expert for m, expert in enumerate(group)}
         return named
+
+
+def _drawn(count: int, limit: int, seed: int) -> NDArray[np.bool_]:
+    """Which measurements hyper-parameters are learned from: all, or a random part that changes little as they grow."""
+    if count <= limit:
+        return np.ones(count, dtype=bool)
+    ticket = np.random.default_rng(seed).random(count)
+    drawn: NDArray[np.bool_] = ticket <= np.partition(ticket, limit - 1)[limit - 1]
+    return drawn
 
 
 def stacking_weight(linear: FloatArray, deep: FloatArray) -> float:

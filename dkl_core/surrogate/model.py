@@ -3,67 +3,31 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import torch
 from numpy.typing import ArrayLike, NDArray
 
-from dkl_core.errors import DataFileError, InputError
+from dkl_core.errors import InputError
 from dkl_core.patches import Patches
-from dkl_core.surrogate.expert import Bench
+from dkl_core.surrogate.checks import checked_measurements, resolve_device
+from dkl_core.surrogate.expert import Bench, Observations
 from dkl_core.surrogate.features import Features, compute_features
 from dkl_core.surrogate.mixture import Judgement, Mixture, observations
 from dkl_core.surrogate.posterior import SitePosterior
+from dkl_core.surrogate.prediction import Prediction, Scale
 from dkl_core.surrogate.sampling import pathwise_sample
 from dkl_core.surrogate.settings import SurrogateSettings
+from dkl_core.surrogate.statefile import read_state, write_state
+from dkl_core.surrogate.threads import one_thread_each, side_by_side
 from dkl_core.survey import FloatArray
 
+_WORTH_A_THREAD = 500_000
 Arrays = Mapping[str, NDArray[np.generic]]
-
-
-@dataclass(frozen=True)
-class Prediction:
-    """What the surrogate believes of every site, in the scalar's units, each array of shape (M,).
-
-    Attributes:
-        mean: expected scalar.
-        std: standard deviation of the noise-free scalar, everything included.
-        gp_std: the part of it that the Gaussian processes report.
-        ensemble_std: the part that comes from the experts' disagreement; std^2 = gp_std^2 + ensemble_std^2.
-        noise_std: standard deviation of a measurement's noise, one number.
-    """
-
-    mean: FloatArray
-    std: FloatArray
-    gp_std: FloatArray
-    ensemble_std: FloatArray
-    noise_std: float
-
-    @property
-    def measurement_std(self) -> FloatArray:
-        """Standard deviation of a new measurement: scalar and noise, shape (M,)."""
-        return np.hypot(self.std, self.noise_std)
-
-
-@dataclass(frozen=True)
-class _Scale:
-    """From the scalar's units to standardised ones and back."""
-
-    offset: float = 0.0
-    factor: float = 1.0
-
-    @classmethod
-    def of(cls, values: FloatArray) -> _Scale:
-        largest = float(np.abs(values).max())
-        if largest == 0:
-            return cls()
-        relative = values / largest
-        offset, spread = float(relative.mean()), float(relative.std())
-        return cls(offset * largest, (spread if spread > 1e-10 else 1.0) * largest)
 
 
 class Surrogate:
@@ -86,10 +50,12 @@ class Surrogate:
         self.device = resolve_device(self.settings.device)
         self.features = features or compute_features(patches, self.settings)
         self._mixture = Mixture(Bench(self.features, patches, self.settings, self.device))
-        self._scale = _Scale()
+        self._scale = Scale()
         self._posteriors: list[tuple[float, SitePosterior]] = []
         self._fitted_to = 0
         self._count = 0
+        self._imagining = 0
+        self._prediction: Prediction | None = None
 
     def __len__(self) -> int:
         """Number of sites."""
@@ -120,6 +86,16 @@ class Surrogate:
         """Largest value that had to be added to a covariance's diagonal beyond the noise, standardised units."""
         return max((posterior.jitter for _, posterior in self._posteriors), default=0.0)
 
+    @property
+    def posteriors(self) -> tuple[tuple[float, SitePosterior], ...]:
+        """The Gaussian processes that count, each with its weight (they add up to 1); none before a fit."""
+        return tuple(self._posteriors)
+
+    @property
+    def scale(self) -> Scale:
+        """From the units in which the Gaussian processes work to those of the scalar."""
+        return self._scale
+
     def fit(
         self,
         indices: ArrayLike,
@@ -141,10 +117,11 @@ class Surrogate:
             InputError: no measurement, lengths that differ, sites that do not exist, scalars that are not finite.
         """
         sites, scalars, noise = self._checked(indices, values, noise_variance)
-        self._scale = _Scale.of(scalars)
+        self._scale = Scale.of(scalars)
         data = self._observed(sites, scalars, noise)
         default = self.settings.warm_iterations if self._fitted_to else self.settings.iterations
-        self._mixture.fit(data, iterations or default)
+        with one_thread_each():
+            self._mixture.fit(data, iterations or default)
         self._fitted_to = len(sites)
         self._condition(sites, scalars, noise)
 
@@ -154,13 +131,14 @@ class Surrogate:
         Raises:
             InputError: nothing fitted yet, a site that does not exist, a scalar that is not finite.
         """
-        if not self._posteriors:
-            raise InputError("the surrogate knows no measurement yet; call fit() first")
+        self._require_fit()
         sites, scalars, noise = self._checked([index], [value], None if noise_variance is None else [noise_variance])
         target, extra = self._standardised(scalars, noise)
-        for _, posterior in self._posteriors:
-            posterior.append(int(sites[0]), float(target[0]), float(extra[0]))
+        news = int(sites[0]), float(target[0]), float(extra[0])
+        with one_thread_each():
+            self._each([partial(posterior.append, *news) for _, posterior in self._posteriors])
         self._count += 1
+        self._prediction = None
 
     def predict(self) -> Prediction:
         """Mean and standard deviations at all sites.
@@ -168,8 +146,12 @@ class Surrogate:
         Raises:
             InputError: nothing fitted yet.
         """
-        if not self._posteriors:
-            raise InputError("the surrogate knows no measurement yet; call fit() first")
+        self._require_fit()
+        if self._prediction is None:
+            self._prediction = self._predicted()
+        return self._prediction
+
+    def _predicted(self) -> Prediction:
         weights = [weight for weight, _ in self._posteriors]
         means = torch.stack([posterior.mean for _, posterior in self._posteriors])
         variances = torch.stack([posterior.variance for _, posterior in self._posteriors])
@@ -187,7 +169,12 @@ class Surrogate:
         )
 
     def structure_map(self) -> FloatArray:
-        """The part of the predicted mean that structure explains, relative to its average, shape (M,)."""
+        """The part of the predicted mean that structure explains, relative to its average, shape (M,).
+
+        Raises:
+            InputError: nothing fitted yet.
+        """
+        self._require_fit()
         total = torch.zeros(len(self), dtype=torch.float64, device=self.device)
         for weight, posterior in self._posteriors:
             for part in _parts(len(self)):
@@ -198,34 +185,48 @@ class Surrogate:
         """One function drawn from the posterior at all sites, shape (M,): for Thompson sampling.
 
         An expert is drawn by its weight, then a sample path by Matheron's rule (Wilson et al., ICML 2020).
+
+        Raises:
+            InputError: nothing fitted yet.
         """
+        self._require_fit()
         weights = np.array([weight for weight, _ in self._posteriors])
         _, posterior = self._posteriors[int(rng.choice(len(weights), p=weights / weights.sum()))]
         return self._array(pathwise_sample(posterior, rng)) * self._scale.factor + self._scale.offset
 
     @contextmanager
     def imagining(self, indices: Sequence[int]) -> Iterator[Surrogate]:
-        """Inside the block, sites count as measured with the value predicted: only the uncertainty shrinks."""
-        before = [(posterior, posterior.mean, posterior.variance) for _, posterior in self._posteriors]
-        done = 0
+        """Inside the block, sites count as measured with the value predicted: only the uncertainty shrinks.
+
+        Raises:
+            InputError: a site that does not exist.
+        """
+        before = [(posterior, len(posterior), posterior.mean, posterior.variance) for _, posterior in self._posteriors]
+        self._imagining += 1
         try:
             for index in indices:
                 self.imagine(index)
-                done += 1
             yield self
         finally:
-            extra = self._imagined
-            self._imagined = 0
-            for posterior, mean, variance in before:
-                posterior.forget(extra, mean, variance)
-
-    _imagined = 0
+            self._imagining -= 1
+            for posterior, known, mean, variance in before:
+                if len(posterior) > known:
+                    posterior.forget(known, mean, variance)
+                    self._prediction = None
 
     def imagine(self, index: int) -> None:
-        """One more imagined measurement; only inside `imagining`."""
-        for _, posterior in self._posteriors:
-            posterior.imagine(index)
-        self._imagined += 1
+        """One more imagined measurement; only inside `imagining`.
+
+        Raises:
+            InputError: outside `imagining`, or a site that does not exist.
+        """
+        if not self._imagining:
+            raise InputError("imagine() would never be taken back here; call it inside `with surrogate.imagining([])`")
+        if not 0 <= index < len(self):
+            raise InputError(f"site {index} does not exist; there are {len(self)}, counted from 0")
+        with one_thread_each():
+            self._each([partial(posterior.imagine, index) for _, posterior in self._posteriors])
+        self._prediction = None
 
     def state(self) -> dict[str, NDArray[np.float64]]:
         """All that a refit or a prediction starts from, as plain arrays (measurements not included)."""
@@ -239,12 +240,17 @@ class Surrogate:
             InputError: a state of another model.
         """
         try:
-            self._mixture.restore({name: np.asarray(array, dtype=np.float64) for name, array in state.items()})
             fitted, offset, factor = (float(x) for x in np.asarray(state["fit"]))
+            self._mixture.restore({name: np.asarray(array, dtype=np.float64) for name, array in state.items()})
         except (KeyError, ValueError) as error:
-            raise InputError(f"the saved state belongs to another model: {error}") from error
+            raise InputError(
+                f"the saved state belongs to another model: {error}; use the settings and window it was saved with"
+            ) from error
         self._fitted_to = int(fitted)
-        self._scale = _Scale(offset, factor)
+        self._scale = Scale(offset, factor)
+        self._posteriors = []
+        self._count = 0
+        self._prediction = None
 
     def restore(
         self, state: Arrays, indices: ArrayLike, values: ArrayLike, noise_variance: ArrayLike | None = None
@@ -267,7 +273,7 @@ class Surrogate:
 
     def save(self, path: Path | str) -> None:
         """Write the state as plain tensors; read it with `load`, or with torch.load(weights_only=True)."""
-        torch.save({name: torch.as_tensor(array) for name, array in self.state().items()}, path)
+        write_state(path, self.state())
 
     def load(
         self, path: Path | str, indices: ArrayLike, values: ArrayLike, noise_variance: ArrayLike | None = None
@@ -276,40 +282,39 @@ class Surrogate:
 
         Raises:
             DataFileError: the file cannot be read as plain tensors.
+            InputError: a state of another model, or fewer measurements than it was fitted to.
         """
-        try:
-            tensors = torch.load(path, weights_only=True)
-        except (OSError, RuntimeError, EOFError, ValueError) as error:
-            raise DataFileError(f"{path} is no saved surrogate: {str(error).splitlines()[0]}") from error
-        self.restore({name: tensor.numpy() for name, tensor in tensors.items()}, indices, values, noise_variance)
+        self.restore(read_state(path), indices, values, noise_variance)
 
     def _condition(self, sites: NDArray[np.int64], scalars: FloatArray, noise: FloatArray) -> None:
         data = self._observed(sites, scalars, noise)
-        self._posteriors = [(weight, expert.posterior(data)) for weight, expert in self._mixture.experts]
+        with one_thread_each():
+            weights, experts = zip(*self._mixture.experts, strict=True)
+            posteriors = side_by_side([partial(expert.posterior, data) for expert in experts])
+        self._posteriors = list(zip(weights, posteriors, strict=True))
         self._count = len(sites)
+        self._prediction = None
+
+    def _require_fit(self) -> None:
+        if not self._posteriors:
+            raise InputError("the surrogate knows no measurement yet; call fit() first")
+
+    def _each(self, tasks: list[Callable[[], None]]) -> None:
+        """A step of every posterior; handing a small one to another thread costs more than it saves."""
+        if self._count * len(self) < _WORTH_A_THREAD:
+            for task in tasks:
+                task()
+        else:
+            side_by_side(tasks)
 
     def _checked(
         self, indices: ArrayLike, values: ArrayLike, noise_variance: ArrayLike | None
     ) -> tuple[NDArray[np.int64], FloatArray, FloatArray]:
-        sites = np.asarray(indices, dtype=np.int64).reshape(-1)
-        scalars = np.asarray(values, dtype=np.float64).reshape(-1)
-        noise = np.zeros(len(scalars)) if noise_variance is None else np.asarray(noise_variance, dtype=np.float64)
-        if len(sites) == 0:
-            raise InputError("there is no measurement to learn from; give at least one")
-        if not len(sites) == len(scalars) == len(noise):
-            raise InputError(
-                f"{len(sites)} sites, {len(scalars)} scalars and {len(noise)} noise variances do not match"
-            )
-        if sites.min() < 0 or sites.max() >= len(self):
-            raise InputError(f"sites run from {sites.min()} to {sites.max()}; there are {len(self)}, counted from 0")
-        if not np.isfinite(scalars).all():
-            raise InputError("scalars must be finite; tell failed measurements as failed instead")
-        noise = np.nan_to_num(noise, nan=0.0)
-        if not np.isfinite(noise).all() or (noise < 0).any():
-            raise InputError("noise variances must be zero or positive and finite; use NaN where unknown")
-        return sites, scalars, noise
+        if self._imagining:
+            raise InputError("a measurement told inside imagining() would be lost at its end; leave the block first")
+        return checked_measurements(len(self), indices, values, noise_variance)
 
-    def _observed(self, sites: NDArray[np.int64], scalars: FloatArray, noise: FloatArray):  # type: ignore[no-untyped-def]
+    def _observed(self, sites: NDArray[np.int64], scalars: FloatArray, noise: FloatArray) -> Observations:
         return observations(sites, *self._standardised(scalars, noise), self.device)
 
     def _standardised(self, scalars: FloatArray, noise: FloatArray) -> tuple[FloatArray, FloatArray]:
@@ -320,23 +325,6 @@ class Surrogate:
     def _array(tensor: torch.Tensor) -> FloatArray:
         array: FloatArray = tensor.cpu().numpy()
         return array
-
-
-def resolve_device(name: str) -> torch.device:
-    """A torch device by name; `auto` takes CUDA where there is one.
-
-    Raises:
-        InputError: unknown device, or CUDA asked for where there is none.
-    """
-    if name == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    try:
-        device = torch.device(name)
-    except RuntimeError as error:
-        raise InputError(f"unknown device {name!r}; choose cpu, cuda or auto") from error
-    if device.type == "cuda" and not torch.cuda.is_available():
-        raise InputError("no CUDA device was found; use --device cpu or auto")
-    return device
 
 
 def _parts(length: int, size: int = 8192) -> list[slice]:

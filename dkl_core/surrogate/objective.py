@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from dkl_core.surrogate.extractors import set_weights
+from dkl_core.surrogate.extractors import set_weights, trainable
 from dkl_core.surrogate.hyper import GaussianPrior, Layout
 from dkl_core.surrogate.kernel import coordinate_gradient, lengthscale_gradient, scaled_rbf, sum_of
 from dkl_core.survey import FloatArray
@@ -98,6 +98,7 @@ class LogPosterior:
 
     def _weight_gradient(self, embedded: Tensor, upstream: Tensor) -> Tensor:
         assert self._network is not None
-        parameters = list(self._network.parameters())
-        gradients = torch.autograd.grad(embedded, parameters, grad_outputs=upstream)
+        gradients = torch.autograd.grad(
+            embedded, trainable(self._network), grad_outputs=upstream, allow_unused=True, materialize_grads=True
+        )
         return torch.cat([gradient.reshape(-1) for gradient in gradients])

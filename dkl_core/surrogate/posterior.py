@@ -9,7 +9,7 @@ from dkl_core.errors import DKLError
 from dkl_core.surrogate.kernel import AdditiveKernel
 
 _CACHE_BYTES = 256 * 2**20
-_CHUNK_ELEMENTS = 4 * 2**20
+_CHUNK_ELEMENTS = 2**18
 _JITTERS = (0.0, 1e-6, 1e-5, 1e-4, 1e-3, 1e-2)
 _GROWTH = 64
 
@@ -40,6 +40,10 @@ class SitePosterior:
         self.mean = torch.zeros(len(kernel), dtype=torch.float64, device=device)
         self.variance = kernel.diagonal.expand(len(kernel)).clone()
 
+    def __len__(self) -> int:
+        """Number of measurements, imagined ones included."""
+        return self._n
+
     @property
     def indices(self) -> Tensor:
         """Measured sites in order, shape (n,)."""
@@ -56,6 +60,16 @@ class SitePosterior:
         whitened = self._whitened[: self._n, None]
         alpha: Tensor = torch.linalg.solve_triangular(self.factor.T, whitened, upper=True)[:, 0]
         return alpha
+
+    @property
+    def target(self) -> Tensor:
+        """The measured values that the posterior knows, shape (n,)."""
+        return self.factor @ self._whitened[: self._n]
+
+    @property
+    def noise_variance(self) -> Tensor:
+        """Noise variance of each measurement, its own known noise and the jitter included, shape (n,)."""
+        return ((self.factor**2).sum(1) - self.kernel.diagonal).clamp_(min=0.0)
 
     def condition(self, indices: Tensor, target: Tensor, extra_noise: Tensor) -> None:
         """Forget everything and learn from these measurements.
@@ -96,9 +110,9 @@ class SitePosterior:
         self._extend(index, 0.0)
         self._whitened[self._n - 1] = 0.0
 
-    def forget(self, count: int, mean: Tensor, variance: Tensor) -> None:
-        """Take back the last `count` measurements, with the mean and variance from before them."""
-        self._n -= count
+    def forget(self, kept: int, mean: Tensor, variance: Tensor) -> None:
+        """Take back all but the first `kept` measurements, with the mean and variance from when there were so many."""
+        self._n = kept
         self.mean, self.variance = mean, variance
 
     def structure_mean(self, sites: slice) -> Tensor:
@@ -110,17 +124,12 @@ class SitePosterior:
                 total += alpha @ self.kernel.term(q, self.indices, sites)
         return total
 
-    def held_out_prediction(self, indices: Tensor) -> tuple[Tensor, Tensor]:
-        """Mean and noise-free variance at some sites, shapes (k,)."""
-        return self.mean[indices], self.variance[indices]
-
     def _extend(self, index: int, extra_noise: float) -> None:
         n = self._n
         if n == len(self._indices):
             self._reserve(n + max(_GROWTH, n // 2))
         new = torch.tensor([index], device=self._factor.device)
-        column = self.kernel.between(self.indices, new)
-        row = torch.linalg.solve_triangular(self.factor, column, upper=False)[:, 0]
+        row = self._whitened_covariance(index)
         rest = self.kernel.diagonal + self.noise + extra_noise + self.jitter - row @ row
         pivot = rest.clamp(min=1e-9).sqrt()
         self._factor[n, :n] = row
@@ -132,6 +141,14 @@ class SitePosterior:
             self._cache[n] = self._last_row
         self._n = n + 1
         self.variance = (self.variance - self._last_row**2).clamp_(min=0.0)
+
+    def _whitened_covariance(self, index: int) -> Tensor:
+        """Column of V at one site, shape (n,)."""
+        if self._cache is not None:
+            return self._cache[: self._n, index].clone()
+        column = self.kernel.between(self.indices, torch.tensor([index], device=self._factor.device))
+        row: Tensor = torch.linalg.solve_triangular(self.factor, column, upper=False)[:, 0]
+        return row
 
     def _explained_by(self, row: Tensor) -> Tensor:
         """Sum of the rows of V with these weights, over all sites, shape (M,)."""

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
 import torch
 from torch import Tensor
@@ -22,9 +20,8 @@ def pathwise_sample(posterior: SitePosterior, rng: np.random.Generator) -> Tenso
     """
     prior = _prior_path(posterior, rng)
     factor, indices = posterior.factor, posterior.indices
-    target = factor @ (factor.T @ posterior.alpha)
-    noise = torch.as_tensor(rng.standard_normal(len(indices)), device=prior.device) * math.sqrt(posterior.noise)
-    correction = torch.cholesky_solve((target - prior[indices] - noise)[:, None], factor)[:, 0]
+    noise = torch.as_tensor(rng.standard_normal(len(indices)), device=prior.device) * posterior.noise_variance.sqrt()
+    correction = torch.cholesky_solve((posterior.target - prior[indices] - noise)[:, None], factor)[:, 0]
     return prior + torch.cat(
         [correction @ posterior.kernel.between(indices, part) for part in _parts(len(posterior.kernel))]
     )
@@ -33,8 +30,9 @@ def pathwise_sample(posterior: SitePosterior, rng: np.random.Generator) -> Tenso
 def _prior_path(posterior: SitePosterior, rng: np.random.Generator) -> Tensor:
     kernel = posterior.kernel
     path = torch.zeros(len(kernel), dtype=torch.float64, device=kernel.amplitudes.device)
-    for coordinates, amplitude in zip(kernel.coordinates, kernel.amplitudes, strict=True):
-        frequency = torch.as_tensor(rng.standard_normal((coordinates.shape[1], _FEATURES)), device=path.device)
+    for coordinates, lengths, amplitude in zip(kernel.coordinates, kernel.lengthscales, kernel.amplitudes, strict=True):
+        normal = torch.as_tensor(rng.standard_normal((coordinates.shape[1], _FEATURES)), device=path.device)
+        frequency = normal / lengths[:, None]
         phase = torch.as_tensor(rng.uniform(0, 2 * np.pi, _FEATURES), device=path.device)
         weight = torch.as_tensor(rng.standard_normal(_FEATURES), device=path.device)
         scale = (2 * amplitude / _FEATURES).sqrt()

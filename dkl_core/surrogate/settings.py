@@ -59,6 +59,8 @@ class SurrogateSettings:
         device: `cpu`, `cuda` or `auto`.
         seed: seed of the networks' initial weights and of the subsamples taken.
         priors: see `Priors`.
+        fit_limit: most measurements that hyper-parameters and networks are learned from, a random part of them beyond;
+            the posterior always knows all.
     """
 
     position: bool = True
@@ -70,10 +72,11 @@ class SurrogateSettings:
     members: int = 2
     folds: int = 3
     iterations: int = 60
-    warm_iterations: int = 10
+    warm_iterations: int = 6
     device: str = "cpu"
     seed: int = 0
     priors: Priors = Priors()
+    fit_limit: int = 600
 
     def __post_init__(self) -> None:
         if self.depth not in get_args(Depth):
@@ -89,6 +92,8 @@ class SurrogateSettings:
             )
         if self.depth == "auto" and self.folds == 0:
             raise InputError("depth 'auto' judges networks on held-out measurements; give folds of 2 or more")
+        if self.fit_limit < 1:
+            raise InputError(f"fit_limit is {self.fit_limit}; give the number of measurements to learn from, 1 or more")
         if min(self.iterations, self.warm_iterations) < 1:
             raise InputError("iterations and warm_iterations must be 1 or more")
         if self.depth != "always" and not (self.position or self.has_structure):

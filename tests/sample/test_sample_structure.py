@@ -27,8 +27,9 @@ def test_equal_seeds_give_equal_structures_and_others_do_not():
 
 
 def test_the_number_of_defects_follows_the_density():
-    structure = Structure.drawn(SurfaceSettings(extent_nm=(200.0, 100.0)))
-    expected = 0.006 * (200 + 2 * MARGIN_NM) * (100 + 2 * MARGIN_NM)
+    parts = StructureSettings(vacancies_per_nm2=0.02)
+    structure = Structure.drawn(SurfaceSettings(extent_nm=(200.0, 100.0), structure=parts))
+    expected = 0.02 * (200 + 2 * MARGIN_NM) * (100 + 2 * MARGIN_NM)
     assert len(structure.vacancies) == pytest.approx(expected, abs=5 * np.sqrt(expected))
 
 

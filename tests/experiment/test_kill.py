@@ -1,0 +1,92 @@
+"""Processes that are killed by the system, and what they leave."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from scipy.ndimage import gaussian_filter
+
+import dkl_core
+from dkl_core.errors import RecordError
+from dkl_core.record import read_run
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+PACKAGE = Path(next(iter(dkl_core.__path__))).resolve().parent
+BUDGET = 40
+
+pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has neither fork nor SIGKILL")
+
+
+def command(*arguments: object, module: str = "dkl_core") -> subprocess.Popen[str]:
+    """`python -m module` with these arguments, in a process of its own."""
+    return subprocess.Popen(
+        [sys.executable, "-m", module, *map(str, arguments)],
+        env=os.environ | {"PYTHONPATH": os.pathsep.join([str(PACKAGE), str(REPOSITORY)])},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def measured(path: Path) -> list[tuple[int, float]]:
+    """Sites and values in a run's file; none while there is no file."""
+    try:
+        with read_run(path) as contents:
+            table = contents.measurements
+    except RecordError:
+        return []
+    return list(zip(table.site.tolist(), table.value.tolist(), strict=True))
+
+
+def test_runs_killed_at_ten_random_instants_lose_nothing_and_go_on_as_if_they_had_not_been() -> None:
+    process = command("--kills", 10, "--budget", 24, "--seeds-init", 6, module="benchmarks.kill_resume")
+    output, errors = process.communicate(timeout=200)
+    assert process.returncode == 0, errors
+    figures = dict(line.split(": ", 1) for line in output.splitlines() if ": " in line)
+    assert figures["kills"].startswith("10 (")
+    acknowledged, lost = figures["measurements acknowledged"].split(", ")
+    assert int(acknowledged) >= 24
+    assert lost == "lost: 0"
+
+
+@pytest.fixture
+def replayed(tmp_path: Path) -> Callable[..., subprocess.Popen[str]]:
+    """Starts `dkl replay` of a small map with a record."""
+    image = gaussian_filter(np.random.default_rng(5).standard_normal((40, 40)), 3)
+    np.savez(tmp_path / "surface.npz", image=image, scalar_slope=np.hypot(*np.gradient(image)))
+
+    def start(out: Path) -> subprocess.Popen[str]:
+        sites = ["--window", 6, "--stride", 4, "--budget", BUDGET, "--seeds-init", 5]
+        return command("replay", tmp_path / "surface.npz", *sites, "--baselines", "", "--quiet", "--out", out)
+
+    return start
+
+
+def test_a_replay_whose_process_was_killed_is_resumed_by_the_command_line(
+    tmp_path: Path, replayed: Callable[..., subprocess.Popen[str]]
+) -> None:
+    whole, killed = tmp_path / "whole.h5", tmp_path / "killed.h5"
+    uninterrupted, process = replayed(whole), replayed(killed)
+    while process.poll() is None and len(measured(killed)) < 7:
+        time.sleep(0.002)
+    process.kill()
+    process.communicate()
+    assert process.returncode == -signal.SIGKILL
+    left = measured(killed)
+    assert 7 <= len(left) < BUDGET
+    resumed = command("resume", killed, "--quiet")
+    output, errors = resumed.communicate(timeout=100)
+    assert (resumed.returncode, errors) == (0, "")
+    assert output.startswith(f"{len(left)} measurements are there; going on")
+    uninterrupted.communicate(timeout=100)
+    assert measured(killed)[: len(left)] == left
+    assert measured(killed) == measured(whole)
+    assert len(measured(whole)) == BUDGET

@@ -1,0 +1,334 @@
+"""What is on the disk, what comes back, and what is refused."""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+import pytest
+
+import dkl_core
+from dkl_core.acquisition import AcquisitionSettings, ConstantBeta
+from dkl_core.errors import InputError, RecordError
+from dkl_core.experiment import ExperimentSettings, RecordedExperiment, SeedSettings, StopRules
+from dkl_core.goal import Goal
+from dkl_core.measurement import Measurement, Scalar, Site
+from dkl_core.patches import PatchSettings
+from dkl_core.record import Event, RunRecord, read_run
+from dkl_core.surrogate.settings import Priors, SurrogateSettings
+from dkl_core.survey import SurveyImage
+
+Settings = Callable[..., ExperimentSettings]
+Value = Callable[[Site], float]
+PACKAGE = Path(next(iter(dkl_core.__path__))).resolve().parent
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "run.h5"
+
+
+def test_every_measurement_is_on_the_disk_when_tell_returns(
+    path: Path, survey: SurveyImage, settings: Settings, value: Value
+) -> None:
+    with RecordedExperiment.start(path, survey, settings(budget=9)) as recorded:
+        experiment = recorded.experiment
+        while sites := experiment.ask():
+            told = experiment.tell(sites[0], Measurement(Scalar(value(sites[0])), np.full(3, sites[0].row)))
+            with read_run(path) as contents:
+                table = contents.measurements
+                assert len(table) == len(experiment.told)
+                assert (table.site[-1], table.value[-1]) == (told.site.index, told.measurement.scalar.value)
+                raw = [event.arrays["raw"] for event in contents.events() if event.kind == "tell"]
+                assert np.array_equal(raw[-1], np.full(3, sites[0].row))
+
+
+def test_a_failed_measurement_is_recorded_with_its_reason_and_its_value(
+    path: Path, survey: SurveyImage, settings: Settings
+) -> None:
+    with RecordedExperiment.start(path, survey, settings()) as recorded:
+        recorded.experiment.tell_failed(3, "no counts")
+        recorded.experiment.tell(4, np.inf)
+        recorded.experiment.tell(5, Measurement(Scalar(2.5, False, "drift")))
+    with read_run(path) as contents:
+        table = contents.measurements
+    assert table.valid.tolist() == [False, False, False]
+    assert table.reason == ("no counts", "the scalar is inf, which is not a finite number", "drift")
+    assert np.array_equal(table.value, [np.nan, np.inf, 2.5], equal_nan=True)
+
+
+def full_disk(*_: object) -> None:
+    """What the system says when there is no room."""
+    raise OSError(errno.ENOSPC, "No space left on device")
+
+
+def test_a_measurement_that_finds_the_disk_full_can_be_told_again(
+    path: Path, survey: SurveyImage, settings: Settings, value: Value, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with RecordedExperiment.start(path, survey, settings()) as recorded:
+        experiment = recorded.experiment
+        for _ in range(9):
+            (site,) = experiment.ask()
+            experiment.tell(site, value(site))
+        (site,) = experiment.ask()
+        before = experiment.predict()
+        with monkeypatch.context() as patch:
+            patch.setattr("dkl_core.record.appender.write_all", full_disk)
+            with pytest.raises(RecordError, match="no space left"):
+                experiment.tell(site, value(site))
+        after = experiment.predict()
+        assert before is not None
+        assert after is not None
+        assert np.array_equal(before.mean, after.mean)
+        assert (len(experiment.told), experiment.pending) == (9, (site,))
+        experiment.tell(site, value(site))
+        assert (len(experiment.told), experiment.pending) == (10, ())
+    with read_run(path) as contents:
+        assert contents.measurements.site.tolist() == [told.site.index for told in experiment.told]
+
+
+def test_a_question_that_finds_the_disk_full_can_be_asked_again(
+    path: Path, survey: SurveyImage, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with RecordedExperiment.start(path, survey, settings()) as recorded:
+        with monkeypatch.context() as patch:
+            patch.setattr("dkl_core.record.appender.write_all", full_disk)
+            with pytest.raises(RecordError, match="no space left"):
+                recorded.experiment.ask(2)
+        assert recorded.experiment.pending == ()
+        assert len(recorded.experiment.ask(2)) == 2
+
+
+def test_what_a_record_cannot_keep_is_refused_before_it_counts(
+    path: Path, survey: SurveyImage, settings: Settings
+) -> None:
+    with RecordedExperiment.start(path, survey, settings()) as recorded:
+        with pytest.raises(InputError, match="details"):
+            recorded.experiment.tell(3, Measurement(Scalar(1.0), details={"detector": object()}))
+        with pytest.raises(InputError, match="raw"):
+            recorded.experiment.tell(3, Measurement(Scalar(1.0), np.array(["text"])))
+        assert recorded.experiment.told == ()
+
+
+ALL_CHANGED = ExperimentSettings(
+    patches=PatchSettings(8, 3, "reflect", "plane", "robust", "fill"),
+    surrogate=SurrogateSettings(
+        False, 5, False, True, "never", "conv", 3, 4, 21, 7, "cpu", 9, Priors(noise=0.2, weight_spread=0.3)
+    ),
+    acquisition=AcquisitionSettings("pi", 0.2, ConstantBeta(2.5), 0.3),
+    goal=Goal("target", 1.25),
+    seeds=SeedSettings(4, "points", ((3.0, 4.5), (20.0, 30.0))),
+    stop=StopRules(17, 6, 0.05),
+    retries=1,
+    refit_growth=0.5,
+    seed=11,
+)
+
+
+def test_the_settings_come_back_as_they_were(path: Path, survey: SurveyImage) -> None:
+    default = ExperimentSettings()
+    for name in ("patches", "surrogate", "acquisition", "goal", "seeds", "stop", "retries", "refit_growth", "seed"):
+        assert getattr(ALL_CHANGED, name) != getattr(default, name)
+    RecordedExperiment.start(path, survey, ALL_CHANGED).close()
+    with RecordedExperiment.resume(path) as recorded:
+        assert recorded.experiment.settings == ALL_CHANGED
+
+
+def test_a_changed_setting_comes_back_changed(path: Path, survey: SurveyImage, settings: Settings) -> None:
+    with RecordedExperiment.start(path, survey, settings()) as recorded:
+        recorded.experiment.change(
+            goal=Goal("target", 0.5), acquisition=AcquisitionSettings("ei", 0.5), stop=StopRules(50, patience=9)
+        )
+        changed = recorded.experiment.settings
+    with RecordedExperiment.resume(path) as recorded:
+        assert recorded.experiment.settings == changed != settings()
+
+
+@pytest.mark.parametrize("nan", ["exclude", "fill"])
+def test_a_survey_image_with_holes_and_a_mask_come_back_to_the_bit(
+    path: Path, survey: SurveyImage, settings: Settings, nan: str
+) -> None:
+    values = survey.values.copy()
+    values[5:9, 10:14] = np.nan
+    holed = replace(survey, values=values)
+    mask = np.random.default_rng(2).random(survey.shape) > 0.3
+    chosen = settings(patches=PatchSettings(window=6, stride=4, nan=nan))  # type: ignore[arg-type]
+    with RecordedExperiment.start(path, holed, chosen, mask=mask) as recorded:
+        sites = recorded.experiment.sites
+        asked = recorded.experiment.ask(4)
+    with RecordedExperiment.resume(path) as recorded:
+        back = recorded.experiment
+        assert np.array_equal(back.survey.values, values, equal_nan=True)
+        assert (back.survey.pixel_nm, back.survey.origin_nm) == (survey.pixel_nm, survey.origin_nm)
+        assert np.array_equal(back.mask, mask)  # type: ignore[arg-type]
+        assert np.array_equal(back.sites.positions, sites.positions)
+        assert list(back.pending) == asked
+
+
+def test_the_users_own_sites_come_back_in_their_order(path: Path, survey: SurveyImage, settings: Settings) -> None:
+    places = [(30, 30), (10, 10), (11.4, 29.6), (25, 7), (33, 40), (20, 20), (10, 10)]
+    mask = np.ones(survey.shape, dtype=bool)
+    mask[25, 7] = False
+    with RecordedExperiment.start(path, survey, settings(), mask=mask, positions=places) as recorded:
+        assert recorded.experiment.sites.positions.tolist() == [
+            [30, 30],
+            [10, 10],
+            [11, 30],
+            [33, 40],
+            [20, 20],
+            [10, 10],
+        ]
+    with RecordedExperiment.resume(path) as back:
+        assert np.array_equal(back.experiment.sites.positions, recorded.experiment.sites.positions)
+
+
+def test_what_the_host_added_comes_back(path: Path, survey: SurveyImage, settings: Settings) -> None:
+    host = {"kind": "stm", "bias_v": [-1.0, 1.0], "nested": {"limit": float("inf"), "name": "µ"}}
+    RecordedExperiment.start(path, survey, settings(), host=host).close()
+    with RecordedExperiment.resume(path) as recorded:
+        assert recorded.host == host
+
+
+def test_everything_of_a_measurement_comes_back(path: Path, survey: SurveyImage, settings: Settings) -> None:
+    raw = np.arange(12, dtype=np.uint16).reshape(3, 4)
+    taken = Measurement(Scalar(1.5, noise_variance=0.25), raw, 2.5, 31.0, {"gain": 3, "names": ["a", "b"]})
+    with RecordedExperiment.start(path, survey, settings()) as recorded:
+        told = recorded.experiment.tell(3, taken)
+    with RecordedExperiment.resume(path) as recorded:
+        (back,) = recorded.experiment.told
+    assert (back.site, back.attempt, back.time) == (told.site, told.attempt, told.time)
+    assert back.measurement.scalar == taken.scalar
+    assert back.measurement.raw is not None
+    assert back.measurement.raw.dtype == raw.dtype
+    assert np.array_equal(back.measurement.raw, raw)
+    assert (back.measurement.seconds, back.measurement.dose) == (2.5, 31.0)
+    assert dict(back.measurement.details) == {"gain": 3, "names": ["a", "b"]}
+
+
+def test_the_record_tells_the_versions_that_decide_the_numbers(
+    path: Path, survey: SurveyImage, settings: Settings
+) -> None:
+    RecordedExperiment.start(path, survey, settings()).close()
+    with read_run(path) as contents:
+        assert {"python", "numpy", "scipy", "torch"} <= set(contents.header.versions)
+
+
+def test_a_run_that_is_open_cannot_be_resumed_a_second_time(
+    path: Path, survey: SurveyImage, settings: Settings
+) -> None:
+    RecordedExperiment.start(path, survey, settings()).close()
+    with RecordedExperiment.resume(path) as first:
+        with pytest.raises(RecordError, match="run.h5"):
+            RecordedExperiment.resume(path)
+        assert len(first.experiment.ask(2)) == 2
+    RecordedExperiment.resume(path).close()
+
+
+def test_a_run_that_is_there_is_not_overwritten_by_accident(
+    path: Path, survey: SurveyImage, settings: Settings
+) -> None:
+    with RecordedExperiment.start(path, survey, settings()) as recorded:
+        recorded.experiment.tell(3, 1.0)
+    with pytest.raises(RecordError, match="is there already"):
+        RecordedExperiment.start(path, survey, settings())
+    with RecordedExperiment.start(path, survey, settings(), overwrite=True) as recorded:
+        assert recorded.experiment.told == ()
+
+
+def test_settings_that_cannot_be_used_leave_no_file(path: Path, survey: SurveyImage, settings: Settings) -> None:
+    with pytest.raises(InputError, match="200 seeds"):
+        RecordedExperiment.start(path, survey, settings(seeds=SeedSettings(200), budget=200))
+    with pytest.raises(InputError, match="host"):
+        RecordedExperiment.start(path, survey, settings(), host={"camera": object()})
+    assert list(path.parent.iterdir()) == []
+
+
+def test_a_record_of_a_newer_format_is_refused(path: Path, survey: SurveyImage, settings: Settings) -> None:
+    RecordedExperiment.start(path, survey, settings()).close()
+    with h5py.File(path, "r+") as h5:
+        h5.attrs["format_version"] = 99
+    before = path.read_bytes()
+    with pytest.raises(RecordError, match="99"):
+        RecordedExperiment.resume(path)
+    assert path.read_bytes() == before
+
+
+def forged(path: Path, change: Callable[[dict[str, Any]], None]) -> None:
+    """Write a run's file again with other settings."""
+    with read_run(path) as contents:
+        header = contents.header
+    settings = dict(header.settings)
+    change(settings)
+    RunRecord.create(path, replace(header, settings=settings), overwrite=True).close()
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda settings: settings.pop("experiment"),
+        lambda settings: settings["experiment"].update(seeds={"count": -4}),
+        lambda settings: settings["experiment"].update(telepathy=1),
+        lambda settings: settings.update(experiment=5),
+    ],
+)
+def test_a_record_that_holds_no_experiment_is_refused_and_let_go(
+    path: Path, survey: SurveyImage, settings: Settings, change: Callable[[dict[str, Any]], None]
+) -> None:
+    RecordedExperiment.start(path, survey, settings()).close()
+    forged(path, change)
+    for _ in range(2):
+        with pytest.raises(RecordError, match="holds no experiment that can be continued"):
+            RecordedExperiment.resume(path)
+
+
+def test_a_model_of_another_kind_is_refused(path: Path, survey: SurveyImage, settings: Settings) -> None:
+    with RecordedExperiment.start(path, survey, settings()) as recorded:
+        recorded.experiment.tell(3, 1.0)
+        recorded.record.append(Event("fit", {}, {"weights": np.ones(3)}))
+    with pytest.raises(RecordError, match="the saved state belongs to another model"):
+        RecordedExperiment.resume(path)
+
+
+def test_a_missing_file_is_refused(path: Path) -> None:
+    with pytest.raises(RecordError, match="cannot be read: No such file"):
+        RecordedExperiment.resume(path)
+
+
+@pytest.fixture
+def archive() -> Iterator[Path]:
+    """A folder that may be made such that everybody can read and nobody write."""
+    with tempfile.TemporaryDirectory() as name:
+        yield Path(name)
+        Path(name).chmod(stat.S_IRWXU)
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid"), reason="this system keeps permissions elsewhere")
+def test_a_run_in_a_folder_that_may_not_be_written_can_only_be_read(
+    archive: Path, survey: SurveyImage, settings: Settings
+) -> None:
+    with RecordedExperiment.start(archive / "run.h5", survey, settings()) as recorded:
+        recorded.experiment.tell(3, 1.0)
+    (archive / "run.h5").chmod(0o444)
+    archive.chmod(0o555)
+    result = subprocess.run(
+        [sys.executable, "-W", "error", Path(__file__).with_name("read_only.py"), archive / "run.h5"],
+        env=os.environ | {"PYTHONPATH": str(PACKAGE)},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert (result.returncode, result.stderr) == (0, "")
+    refused, read = result.stdout.splitlines()
+    assert "cannot be written" in refused
+    assert read == "1 measurement"
