@@ -35,7 +35,7 @@ import filelock  # noqa: F401 - here rather than in every process that is killed
 import h5py  # noqa: F401
 import numpy as np
 import torch
-import torch._dynamo  # noqa: F401 - by the first optimiser
+import torch._dynamo
 import tqdm  # noqa: F401
 from scipy.ndimage import gaussian_filter
 
@@ -128,7 +128,7 @@ def _become_command(arguments: Sequence[str], pipe: int) -> None:
             return told
 
         Experiment.tell = reporting  # type: ignore[method-assign, assignment]
-        with contextlib.redirect_stdout(open(os.devnull, "w")):  # noqa: PTH123, SIM115
+        with contextlib.redirect_stdout(open(os.devnull, "w")):  # noqa: PTH123
             status = main(list(arguments))
     finally:
         os._exit(status)

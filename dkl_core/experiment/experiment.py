@@ -11,13 +11,15 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from dkl_core.acquisition import AcquisitionSettings, evaluate, short_path, with_travel
+from dkl_core.acquisition import AcquisitionSettings
 from dkl_core.errors import InputError
+from dkl_core.experiment.choosing import Chooser
 from dkl_core.experiment.journal import EventSink, Told, no_sink
 from dkl_core.experiment.log import SiteLog
 from dkl_core.experiment.refit import RefitTask
 from dkl_core.experiment.seeding import seed_order
 from dkl_core.experiment.settings import ExperimentSettings, StopRules
+from dkl_core.experiment.stopping import reason_to_be_content, reason_to_end
 from dkl_core.goal import Goal
 from dkl_core.measurement import Measurement, Scalar, Site
 from dkl_core.patches import Patches, Sites, make_patches
@@ -28,7 +30,7 @@ if TYPE_CHECKING:
     from dkl_core.surrogate.features import Features
 
 Phase = Literal["seeding", "deciding", "paused", "finished"]
-_SEEDING, _THOMPSON = 1, 2
+_SEEDING = 1
 
 
 class Experiment:
@@ -125,18 +127,10 @@ class Experiment:
         """Why no further site is asked for; None while the experiment goes on."""
         if self._stopped is not None:
             return self._stopped
-        rules = self.settings.stop
-        if len(self._log.told) >= rules.budget:
-            return f"the budget of {rules.budget} measurements is used up{self._all_failed()}"
-        if not self._log.pending and not self._log.open_mask().any():
-            return f"every site is measured or excluded{self._all_failed()}"
-        if self._is_seeding:
-            return None
-        if rules.patience is not None and self._waited() >= rules.patience:
-            return f"no better measurement among the last {self._waited()}"
-        if rules.uncertainty is not None and self._residual_uncertainty() < rules.uncertainty:
-            return f"no open site is more uncertain than {rules.uncertainty:g} of the measured spread"
-        return None
+        ended = reason_to_end(self._log, self.settings)
+        if ended is not None or self._is_seeding:
+            return ended
+        return reason_to_be_content(self._log, self.settings, self.predict())
 
     # ------------------------------------------------------------------ ask
 
@@ -262,7 +256,7 @@ class Experiment:
         if self._surrogate is None:
             return None
         with self._surrogate.imagining(self._log.pending):
-            return self._acquisition(self._surrogate)
+            return self._chooser(self._surrogate).acquisition()
 
     # ------------------------------------------------------------------ control
 
@@ -321,12 +315,6 @@ class Experiment:
             raise InputError(f"{site} is of another experiment; here site {index} is {self.sites[index]}")
         return index
 
-    def _all_failed(self) -> str:
-        told = self._log.told
-        if not told or self._log.valid_count:
-            return ""
-        return f"; all {len(told)} measurements failed, the last because: {told[-1].measurement.reason}"
-
     def _offered_again(self, count: int) -> list[int]:
         outstanding = [index for index in self._offered if index in self._log.pending]
         self._offered = outstanding[count:]
@@ -348,7 +336,7 @@ class Experiment:
             if self._needs_seed(len(chosen)):
                 more = self._next_seed(chosen)
             else:
-                more = self._best_sites(count - len(chosen), chosen)
+                more = self._chooser(self._ready_surrogate()).best_sites(count - len(chosen), chosen)
             if not more:
                 break
             chosen += more
@@ -364,24 +352,8 @@ class Experiment:
                 return [int(index)]
         return []
 
-    def _best_sites(self, count: int, taken: list[int]) -> list[int]:
-        surrogate = self._ready_surrogate()
-        chosen: list[int] = []
-        is_open = self._log.open_mask()
-        is_open[taken] = False
-        with surrogate.imagining([*self._log.pending, *taken]):
-            while len(chosen) < count and is_open.any():
-                ranked = self._acquisition(surrogate, len(taken) + len(chosen))
-                ranked = with_travel(ranked, self._distance(chosen), is_open, self.settings.acquisition.travel_weight)
-                best = _first_choice(ranked, surrogate.predict().std, is_open)
-                chosen.append(best)
-                is_open[best] = False
-                if len(chosen) < count:
-                    surrogate.imagine(best)
-        if len(chosen) > 1:
-            order = short_path(self.sites.positions[chosen], self._last_position())
-            chosen = [chosen[i] for i in order]
-        return chosen
+    def _chooser(self, surrogate: Surrogate) -> Chooser:
+        return Chooser(surrogate, self.sites, self._log, self.settings)
 
     def _ready_surrogate(self) -> Surrogate:
         if self._surrogate is None or self.refit_due:
@@ -397,42 +369,11 @@ class Experiment:
         self._features = surrogate.features
         return surrogate
 
-    def _acquisition(self, surrogate: Surrogate, ahead: int = 0) -> FloatArray:
-        prediction = surrogate.predict()
-        settings = self.settings.acquisition
-        mean = prediction.mean
-        if settings.name == "thompson":
-            stream = len(self._log.told), len(self._log.pending) + ahead
-            mean = surrogate.sample(self._rng(_THOMPSON, *stream))
-        return evaluate(settings, mean, prediction.std, self._log.observed().values, self.settings.goal)
-
-    def _last_position(self) -> NDArray[np.int64] | None:
-        last = self._log.pending[-1:] or [told.site.index for told in self._log.told[-1:]]
-        return np.asarray(self.sites.positions[last[0]]) if last else None
-
-    def _distance(self, chosen: list[int]) -> FloatArray:
-        last = self.sites.positions[chosen[-1]] if chosen else self._last_position()
-        if last is None:
-            return np.zeros(len(self.sites))
-        distance: FloatArray = np.linalg.norm(self.sites.positions - last, axis=1) / math.hypot(*self.sites.shape)
-        return distance
-
     def _expected(self, index: int) -> tuple[float, float]:
         prediction = self.predict()
         if prediction is None:
             return math.nan, math.nan
         return float(prediction.mean[index]), float(prediction.measurement_std[index])
-
-    def _waited(self) -> int:
-        return min(self._log.since_best(self.settings.goal), self._log.valid_count - self.settings.seeds.count)
-
-    def _residual_uncertainty(self) -> float:
-        prediction = self.predict()
-        is_open = self._log.open_mask()
-        spread = float(self._log.observed().values.std())
-        if prediction is None or not is_open.any() or spread == 0:
-            return math.inf
-        return float(prediction.std[is_open].max()) / spread
 
     # ------------------------------------------------------------------ resuming
 
@@ -479,9 +420,3 @@ def _usable(measurement: Measurement) -> Measurement:
         return measurement
     reason = f"its noise variance is {variance}, which must be zero or positive and finite"
     return replace(measurement, scalar=Scalar.invalid(reason, scalar.value))
-
-
-def _first_choice(ranked: FloatArray, std: FloatArray, is_open: NDArray[np.bool_]) -> int:
-    """The best open site; of equals the most uncertain, as EI and PI can underflow to zero everywhere."""
-    ranked = np.where(is_open, ranked, -np.inf)
-    return int(np.argmax(np.where(ranked == ranked.max(), std, -np.inf)))

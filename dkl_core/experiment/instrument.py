@@ -73,8 +73,7 @@ def run(
         Exception: what the instrument or the record raised; the instrument is parked first.
     """
     try:
-        # Pending are sites of the user's choice, and what an earlier run left when it was paused or interrupted.
-        while experiment.is_active and (sites := list(experiment.pending) or experiment.ask(batch)):
+        while experiment.is_active and (sites := _next_sites(experiment, batch)):
             for site in sites:
                 if not experiment.is_active or site not in experiment.pending:
                     break
@@ -85,6 +84,12 @@ def run(
     finally:
         instrument.park()
     return experiment.stop_reason or "paused"
+
+
+def _next_sites(experiment: Experiment, batch: int) -> list[Site]:
+    # Pending are sites of the user's choice, and what an earlier run left when it was paused or interrupted.
+    pending = list(experiment.pending)
+    return pending if pending else experiment.ask(batch)
 
 
 def _measured(instrument: Instrument, site: Site) -> Measurement:

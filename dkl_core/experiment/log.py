@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from dkl_core.experiment.journal import Told
 from dkl_core.experiment.refit import Observed
 from dkl_core.goal import Goal
+from dkl_core.survey import FloatArray
 
 
 class SiteLog:
@@ -37,6 +38,11 @@ class SiteLog:
     def valid_count(self) -> int:
         """Number of measurements that can be learned from."""
         return len(self.valid)
+
+    @property
+    def values(self) -> FloatArray:
+        """The scalars that can be learned from, in order (n,)."""
+        return np.array([told.measurement.scalar.value for told in self.valid], dtype=np.float64)
 
     def attempts(self, index: int) -> int:
         """How often a site has been tried."""
@@ -76,7 +82,7 @@ class SiteLog:
         noise = [told.measurement.scalar.noise_variance for told in valid]
         return Observed(
             np.array([told.site.index for told in valid], dtype=np.int64),
-            np.array([told.measurement.scalar.value for told in valid], dtype=np.float64),
+            self.values,
             np.array([np.nan if variance is None else variance for variance in noise], dtype=np.float64),
         )
 

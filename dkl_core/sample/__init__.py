@@ -1,6 +1,6 @@
 """A simulated STM surface, built in code from a seed: topographs, tunnelling spectra and the truth behind them."""
 
-from dkl_core.sample.frame import Frame
+from dkl_core.frame import Frame
 from dkl_core.sample.settings import (
     ElectronicSettings,
     RealismSettings,

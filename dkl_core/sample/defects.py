@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from dkl_core.sample.frame import FloatArray
 from dkl_core.sample.settings import Pair
+from dkl_core.survey import FloatArray
 
 if TYPE_CHECKING:
     from scipy.spatial import KDTree

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from dkl_core.sample.frame import FloatArray
 from dkl_core.sample.settings import ElectronicSettings, StateSettings, SurfaceSettings
 from dkl_core.sample.structure import Structure
+from dkl_core.survey import FloatArray
 
 LARGEST_SHIFT_EV = 0.5
 PUDDLE_WAVELENGTHS_NM = (9.0, 30.0)

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from dkl_core.sample.frame import FloatArray
 from dkl_core.sample.settings import RealismSettings
+from dkl_core.survey import FloatArray
 
 # The tunnelling current falls as exp(-2κz), with 2κ near 20 per nm for a work function of 4 eV.
 CURRENT_DECAY_PER_NM = 20.0

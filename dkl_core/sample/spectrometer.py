@@ -14,8 +14,8 @@ import numpy as np
 
 from dkl_core.errors import InputError
 from dkl_core.sample.electronics import LocalStates, kinds_of
-from dkl_core.sample.frame import FloatArray
 from dkl_core.sample.settings import ElectronicSettings, Pair
+from dkl_core.survey import FloatArray
 
 BOLTZMANN_EV_PER_K = 8.617333e-5
 ENERGY_STEP_EV = 0.005

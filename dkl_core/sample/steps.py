@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from dkl_core.sample.frame import FloatArray
 from dkl_core.sample.settings import Pair
+from dkl_core.survey import FloatArray
 
 # The tip's finite sharpness, not the atoms, sets how wide a step looks.
 STEP_WIDTH_NM = 0.25

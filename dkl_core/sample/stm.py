@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from dkl_core.errors import ScalarizerError
+from dkl_core.frame import Frame
 from dkl_core.measurement import Measurement, Scalar, Site
 from dkl_core.patches import Sites
 from dkl_core.sample.settings import SurfaceSettings
@@ -30,8 +31,22 @@ class SimulatedSTM:
         self._elapsed_s = 0.0
 
     def image(self) -> SurveyImage:
-        """The topograph, scanned once."""
+        """The topograph that sites are counted in: of the whole sample, until another frame is surveyed."""
         return self._image
+
+    def survey(self, frame: Frame) -> SurveyImage:
+        """Scan a frame; sites are counted in its topograph from now on.
+
+        Raises:
+            InputError: the frame leaves the sample.
+        """
+        self._image = self.surface.topograph(frame, self._elapsed_s)
+        self._elapsed_s += frame.shape[0] * self.surface.settings.realism.line_time_s
+        return self._image
+
+    def return_to(self, image: SurveyImage) -> None:
+        """Count sites in a topograph scanned before, without scanning it again."""
+        self._image = image
 
     def measure(self, site: Site) -> Measurement:
         """A spectrum at a site, bias first, and its scalar."""
@@ -43,9 +58,9 @@ class SimulatedSTM:
     def park(self) -> None:
         """Nothing can crash here."""
 
-    def truth(self, sites: Sites) -> FloatArray:
-        """The scalar of a perfect spectrum at every site (M,), NaN where there is none."""
-        places = self._image.to_nm(sites.positions)
+    def truth(self, sites: Sites, image: SurveyImage | None = None) -> FloatArray:
+        """The scalar of a perfect spectrum at every site (M,) of a topograph, NaN where there is none."""
+        places = (image or self._image).to_nm(sites.positions)
         current, didv = self.surface.ideal_spectra(places)
         scalars = [self._scalar(Spectrum(self.surface.bias_v, i, g)) for i, g in zip(current, didv, strict=True)]
         return np.array([scalar.value if scalar.valid else np.nan for scalar in scalars])

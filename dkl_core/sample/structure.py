@@ -7,9 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from dkl_core.sample.defects import Defects, adsorbate_heights, substitution_envelope, vacancy_heights
-from dkl_core.sample.frame import FloatArray
 from dkl_core.sample.settings import Pair, StructureSettings, SurfaceSettings
 from dkl_core.sample.steps import Steps
+from dkl_core.survey import FloatArray
 
 # Defects just outside still reach into the frame; without them the sample would fade towards its border.
 MARGIN_NM = 8.0

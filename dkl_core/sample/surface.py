@@ -9,14 +9,14 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from dkl_core.errors import InputError
+from dkl_core.frame import Frame
 from dkl_core.sample.electronics import Electronics, LocalStates
-from dkl_core.sample.frame import FloatArray, Frame
 from dkl_core.sample.instrument import Microscope, Visits
 from dkl_core.sample.settings import SurfaceSettings
 from dkl_core.sample.spectrometer import Spectrometer, bias_ramp, spectrometer
 from dkl_core.sample.structure import Structure
 from dkl_core.scalarizers.spectrum import Spectrum
-from dkl_core.survey import SurveyImage
+from dkl_core.survey import FloatArray, SurveyImage
 
 CHUNK = 4096
 
@@ -60,8 +60,7 @@ class SimulatedSurface:
     @property
     def whole(self) -> Frame:
         """The frame that covers the whole sample."""
-        height, width = self.settings.extent_nm
-        return Frame((height / 2, width / 2), (height, width), self.settings.shape)
+        return Frame((0.0, 0.0), self.settings.extent_nm, self.settings.shape)
 
     @property
     def bias_v(self) -> FloatArray:
@@ -82,7 +81,7 @@ class SimulatedSurface:
             InputError: the frame leaves the sample.
         """
         frame = frame or self.whole
-        if not frame.inside(self.settings.extent_nm):
+        if not frame.within(self.whole):
             raise InputError(
                 f"the frame of {frame.size_nm} nm at {frame.centre_nm} nm leaves the sample of "
                 f"{self.settings.extent_nm} nm; move it or make it smaller"

@@ -72,6 +72,8 @@ def resolve_device(name: str) -> torch.device:
         device = torch.device(name)
     except RuntimeError as error:
         raise InputError(f"unknown device {name!r}; choose cpu, cuda or auto") from error
+    if device.type not in {"cpu", "cuda"}:
+        raise InputError(f"device {name!r} does not serve, as it lacks double precision; choose cpu, cuda or auto")
     if device.type == "cuda" and not torch.cuda.is_available():
         raise InputError("no CUDA device was found; use --device cpu or auto")
     return device

@@ -151,6 +151,7 @@ class Surrogate:
             self._prediction = self._predicted()
         return self._prediction
 
+    @one_thread_each()
     def _predicted(self) -> Prediction:
         weights = [weight for weight, _ in self._posteriors]
         means = torch.stack([posterior.mean for _, posterior in self._posteriors])
@@ -168,6 +169,7 @@ class Surrogate:
             noise_std=math.sqrt(noise) * self._scale.factor,
         )
 
+    @one_thread_each()
     def structure_map(self) -> FloatArray:
         """The part of the predicted mean that structure explains, relative to its average, shape (M,).
 
@@ -181,6 +183,7 @@ class Surrogate:
                 total[part] += weight * posterior.structure_mean(part)
         return self._array(total - total.mean()) * self._scale.factor
 
+    @one_thread_each()
     def sample(self, rng: np.random.Generator) -> FloatArray:
         """One function drawn from the posterior at all sites, shape (M,): for Thompson sampling.
 
@@ -241,13 +244,14 @@ class Surrogate:
         """
         try:
             fitted, offset, factor = (float(x) for x in np.asarray(state["fit"]))
+            fitted_to, scale = int(fitted), Scale(offset, factor)
             self._mixture.restore({name: np.asarray(array, dtype=np.float64) for name, array in state.items()})
         except (KeyError, ValueError) as error:
             raise InputError(
                 f"the saved state belongs to another model: {error}; use the settings and window it was saved with"
             ) from error
-        self._fitted_to = int(fitted)
-        self._scale = Scale(offset, factor)
+        self._fitted_to = fitted_to
+        self._scale = scale
         self._posteriors = []
         self._count = 0
         self._prediction = None

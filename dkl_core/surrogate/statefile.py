@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 from pickle import UnpicklingError
+from zipfile import is_zipfile
 
 import numpy as np
 import torch
@@ -25,7 +26,12 @@ def read_state(path: Path | str) -> dict[str, NDArray[np.generic]]:
         DataFileError: the file cannot be read, or holds anything but tensors by name.
     """
     try:
-        content = torch.load(path, map_location="cpu", weights_only=True)
+        with Path(path).open("rb") as file:
+            # torch.load would take anything else for a pickle of its first versions
+            if not is_zipfile(file):
+                raise ValueError("it is no archive of tensors")
+            file.seek(0)
+            content = torch.load(file, map_location="cpu", weights_only=True)
     except (OSError, RuntimeError, EOFError, ValueError, KeyError, UnpicklingError) as error:
         reason = str(error).strip().partition("\n")[0] or type(error).__name__
         raise DataFileError(f"{path} is no saved surrogate: {reason}; give a file that save() wrote") from error

@@ -4,8 +4,8 @@ Source: Narasimha et al. 2024: the next frame is the window with the largest sum
 250, 50 and 10 nm, or of 200, 100 and 20 nm.
 """
 
+from dkl_core.frame import Frame
 from dkl_core.zoom.choose import ZoomDecision, next_frame
-from dkl_core.zoom.frame import Frame
 from dkl_core.zoom.path import ZoomPath
 from dkl_core.zoom.sizes import LARGE_TO_ATOMIC, LARGE_TO_MEDIUM, ZoomRules, ZoomSize
 

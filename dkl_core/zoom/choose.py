@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from dkl_core.frame import Frame
 from dkl_core.survey import FloatArray
-from dkl_core.zoom.frame import Frame
 from dkl_core.zoom.sizes import ZoomRules, ZoomSize
 from dkl_core.zoom.windows import SiteTable, Windows
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field, replace
 from numpy.typing import ArrayLike
 
 from dkl_core.errors import InputError
+from dkl_core.frame import Frame
 from dkl_core.zoom.choose import ZoomDecision, next_frame
-from dkl_core.zoom.frame import Frame
 from dkl_core.zoom.sizes import ZoomRules, ZoomSize
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from dkl_core.errors import InputError
-from dkl_core.zoom.frame import Frame, Pair
+from dkl_core.frame import Frame, Pair
 
 
 @dataclass(frozen=True)

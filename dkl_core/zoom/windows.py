@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from dkl_core.errors import InputError
+from dkl_core.frame import Frame, Pair
 from dkl_core.survey import FloatArray
-from dkl_core.zoom.frame import Frame, Pair
 
 # Sums over windows carry rounding errors of this part of the sum of all magnitudes; smaller differences are ties.
 ROUNDING = 1e-12

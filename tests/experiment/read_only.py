@@ -11,7 +11,6 @@ import sys
 import filelock  # noqa: F401 - imported while everything may still be read
 import h5py  # noqa: F401
 
-import dkl_core.record.folding
 from dkl_core.errors import RecordError
 from dkl_core.experiment import RecordedExperiment
 from dkl_core.record import read_run

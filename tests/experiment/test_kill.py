@@ -7,7 +7,6 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +14,7 @@ import pytest
 from scipy.ndimage import gaussian_filter
 
 import dkl_core
+from dkl_core.cli import main
 from dkl_core.errors import RecordError
 from dkl_core.record import read_run
 
@@ -57,36 +57,27 @@ def test_runs_killed_at_ten_random_instants_lose_nothing_and_go_on_as_if_they_ha
     assert lost == "lost: 0"
 
 
-@pytest.fixture
-def replayed(tmp_path: Path) -> Callable[..., subprocess.Popen[str]]:
-    """Starts `dkl replay` of a small map with a record."""
+def test_a_replay_whose_process_was_killed_is_resumed_by_the_command_line(tmp_path: Path) -> None:
     image = gaussian_filter(np.random.default_rng(5).standard_normal((40, 40)), 3)
     np.savez(tmp_path / "surface.npz", image=image, scalar_slope=np.hypot(*np.gradient(image)))
-
-    def start(out: Path) -> subprocess.Popen[str]:
-        sites = ["--window", 6, "--stride", 4, "--budget", BUDGET, "--seeds-init", 5]
-        return command("replay", tmp_path / "surface.npz", *sites, "--baselines", "", "--quiet", "--out", out)
-
-    return start
-
-
-def test_a_replay_whose_process_was_killed_is_resumed_by_the_command_line(
-    tmp_path: Path, replayed: Callable[..., subprocess.Popen[str]]
-) -> None:
+    arguments = ["replay", str(tmp_path / "surface.npz"), "--window", "6", "--stride", "4", "--budget", str(BUDGET)]
+    arguments += ["--seeds-init", "5", "--baselines", "", "--quiet", "--out"]
     whole, killed = tmp_path / "whole.h5", tmp_path / "killed.h5"
-    uninterrupted, process = replayed(whole), replayed(killed)
+    assert main([*arguments, str(whole)]) == 0
+
+    process = command(*arguments, killed)
     while process.poll() is None and len(measured(killed)) < 7:
-        time.sleep(0.002)
+        time.sleep(0.005)
     process.kill()
     process.communicate()
     assert process.returncode == -signal.SIGKILL
     left = measured(killed)
     assert 7 <= len(left) < BUDGET
+
     resumed = command("resume", killed, "--quiet")
     output, errors = resumed.communicate(timeout=100)
     assert (resumed.returncode, errors) == (0, "")
     assert output.startswith(f"{len(left)} measurements are there; going on")
-    uninterrupted.communicate(timeout=100)
     assert measured(killed)[: len(left)] == left
     assert measured(killed) == measured(whole)
     assert len(measured(whole)) == BUDGET

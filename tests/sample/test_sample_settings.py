@@ -1,14 +1,7 @@
 import pytest
 
 from dkl_core.errors import InputError
-from dkl_core.sample import (
-    ElectronicSettings,
-    Frame,
-    RealismSettings,
-    StateSettings,
-    StructureSettings,
-    SurfaceSettings,
-)
+from dkl_core.sample import ElectronicSettings, RealismSettings, StateSettings, StructureSettings, SurfaceSettings
 
 
 def test_defaults_are_fifty_nanometres_in_256_by_256_pixels():
@@ -55,28 +48,3 @@ def test_an_impossible_setting_is_refused_by_name(group, wrong):
 def test_an_influence_needs_a_length():
     with pytest.raises(InputError, match="decay_nm is 0"):
         StateSettings(0.1, 0.1, 0.2, 0.05, decay_nm=0.0)
-
-
-def test_a_frame_knows_its_pixel_and_first_pixel_centre():
-    frame = Frame(centre_nm=(10.0, 20.0), size_nm=(4.0, 8.0), shape=(8, 4))
-    assert frame.pixel_nm == (0.5, 2.0)
-    assert frame.origin_nm == (8.25, 17.0)
-
-
-def test_the_positions_of_a_frame_are_its_pixel_centres():
-    positions = Frame(centre_nm=(10.0, 20.0), size_nm=(4.0, 8.0), shape=(8, 4)).positions_nm()
-    assert positions.shape == (8, 4, 2)
-    assert positions[0, 0].tolist() == [8.25, 17.0]
-    assert positions[-1, -1].tolist() == [11.75, 23.0]
-
-
-def test_a_frame_is_inside_when_its_corners_are():
-    assert Frame((25.0, 25.0), (50.0, 50.0)).inside((50.0, 50.0))
-    assert not Frame((25.0, 26.0), (50.0, 50.0)).inside((50.0, 50.0))
-    assert not Frame((4.0, 25.0), (10.0, 10.0)).inside((50.0, 50.0))
-
-
-@pytest.mark.parametrize("wrong", [{"size_nm": (0.0, 5.0)}, {"size_nm": (5.0, 5.0), "shape": (0, 5)}])
-def test_an_empty_frame_is_refused(wrong):
-    with pytest.raises(InputError, match="frame"):
-        Frame((5.0, 5.0), **wrong)

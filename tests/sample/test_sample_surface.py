@@ -35,13 +35,13 @@ def test_a_topograph_is_calibrated_in_nanometres(surface):
 
 
 def test_frames_of_any_size_and_shape_are_placed_where_asked(surface):
-    image = surface.topograph(Frame((30.0, 12.0), (10.0, 20.0), (20, 50)))
+    image = surface.topograph(Frame.centred((30.0, 12.0), (10.0, 20.0), (20, 50)))
     assert image.shape == (20, 50)
     assert image.to_nm((9.5, 24.5)) == pytest.approx((30.0, 12.0))
 
 
 def test_zooming_shows_the_same_surface(ideal):
-    whole, part = ideal.topograph(), ideal.topograph(Frame((25.0, 25.0), (10.0, 10.0), (48, 48)))
+    whole, part = ideal.topograph(), ideal.topograph(Frame.centred((25.0, 25.0), (10.0, 10.0), (48, 48)))
     again = ideal.truth(part.to_nm([(10, 10), (40, 40)])).height_nm
     assert part.values[[10, 40], [10, 40]] == pytest.approx(again, abs=0.015)
     nearest = np.round(whole.to_pixels(part.to_nm((24, 24)))).astype(int)
@@ -50,13 +50,13 @@ def test_zooming_shows_the_same_surface(ideal):
 
 def test_large_samples_are_zoomed_through_three_scales():
     surface = SimulatedSurface(SurfaceSettings(extent_nm=(250.0, 250.0), shape=(32, 32)))
-    spans = [surface.topograph(Frame((125.0, 125.0), (s, s), (32, 32))).size_nm for s in (250.0, 50.0, 10.0)]
+    spans = [surface.topograph(Frame.centred((125.0, 125.0), (s, s), (32, 32))).size_nm for s in (250.0, 50.0, 10.0)]
     assert [span[0] for span in spans] == pytest.approx([250, 50, 10])
 
 
 def test_a_frame_that_leaves_the_sample_is_refused(surface):
     with pytest.raises(InputError, match="leaves the sample"):
-        surface.topograph(Frame((2.0, 25.0), (10.0, 10.0)))
+        surface.topograph(Frame.centred((2.0, 25.0), (10.0, 10.0), (16, 16)))
 
 
 def test_equal_settings_repeat_the_whole_run():
@@ -101,7 +101,7 @@ def test_a_spectrum_can_be_swept_otherwise(surface):
 
 
 def test_a_pixel_of_a_topograph_is_measured_where_it_lies(ideal):
-    image = ideal.topograph(Frame((25.0, 25.0), (10.0, 10.0), (20, 20)))
+    image = ideal.topograph(Frame.centred((25.0, 25.0), (10.0, 10.0), (20, 20)))
     at_pixel, at_place = ideal.spectrum_at(image, 3, 7), ideal.spectrum(*image.to_nm((3, 7)))
     assert np.array_equal(at_pixel.as_array(), at_place.as_array())
 
@@ -120,7 +120,7 @@ def test_an_ideal_spectrum_is_what_an_ideal_instrument_measures(ideal):
 
 
 def test_ideal_spectra_of_a_map_keep_its_shape(ideal):
-    current, didv = ideal.ideal_spectra(Frame((25.0, 25.0), (10.0, 10.0), (3, 5)).positions_nm())
+    current, didv = ideal.ideal_spectra(Frame.centred((25.0, 25.0), (10.0, 10.0), (3, 5)).positions_nm())
     assert current.shape == didv.shape == (3, 5, 121)
 
 
@@ -197,9 +197,9 @@ def test_drift_moves_the_sample_under_the_tip(ideal):
 
 
 def test_drift_shears_a_topograph_line_by_line(ideal):
-    frame = Frame((25.0, 25.0), (20.0, 20.0), (40, 40))
+    frame = Frame.centred((25.0, 25.0), (20.0, 20.0), (40, 40))
     sheared = with_realism(drift_nm_per_min=(0.0, 6.0), line_time_s=5.0).topograph(frame)
-    still = ideal.topograph(Frame((25.0, 26.0), (20.0, 20.0), (40, 40)))
+    still = ideal.topograph(Frame.centred((25.0, 26.0), (20.0, 20.0), (40, 40)))
     assert sheared.values[2] == pytest.approx(still.values[2], abs=1e-9)
     assert np.abs(sheared.values[30] - still.values[30]).max() > 0.01
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -56,6 +57,24 @@ class Frame:
         row, col = image.to_nm((-0.5, -0.5))
         return cls((float(row), float(col)), size, image.shape, parent)
 
+    @classmethod
+    def centred(cls, centre_nm: Pair, size_nm: Pair, shape: tuple[int, int], parent: Frame | None = None) -> Frame:
+        """The frame round a (row, column) position in nm."""
+        corner = centre_nm[0] - size_nm[0] / 2, centre_nm[1] - size_nm[1] / 2
+        return cls(corner, size_nm, shape, parent)
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Frame:
+        """A frame and those it is nested in, from what `to_json` gave."""
+        corner, size = (tuple(float(length) for length in data[name]) for name in ("corner_nm", "size_nm"))
+        rows, cols = (int(count) for count in data["shape"])
+        parent = data["parent"]
+        return cls((corner[0], corner[1]), (size[0], size[1]), (rows, cols), parent and cls.from_json(parent))
+
+    def to_json(self) -> dict[str, Any]:
+        """The frame and those it is nested in as JSON-compatible values."""
+        return asdict(self)
+
     @property
     def level(self) -> int:
         """0 for the outermost frame, one more for each frame it is nested in."""
@@ -83,6 +102,19 @@ class Frame:
             raise InputError(f"the image has shape {array.shape}; give a two-dimensional array (rows, columns)")
         frame = Frame(self.corner_nm, self.size_nm, (array.shape[0], array.shape[1]), self.parent)
         return SurveyImage(array, pixel_nm=frame.pixel_nm, origin_nm=frame.origin_nm)
+
+    def positions_nm(self) -> FloatArray:
+        """Centres of all pixels as (row, column) in nm, shape (rows, columns, 2)."""
+        return self.to_nm(np.moveaxis(np.indices(self.shape), 0, -1))
+
+    def within(self, other: Frame, tolerance_nm: float = 1e-6) -> bool:
+        """Whether the whole frame lies in another one."""
+        return all(
+            corner >= low - tolerance_nm and corner + size <= low + extent + tolerance_nm
+            for corner, size, low, extent in zip(
+                self.corner_nm, self.size_nm, other.corner_nm, other.size_nm, strict=True
+            )
+        )
 
     def to_nm(self, pixels: ArrayLike) -> FloatArray:
         """Pixels (..., 2) of this frame's image to nm; whole numbers are centres of pixels."""

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import json
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dkl_core.errors import InputError
+from dkl_core.frame import Frame
 from dkl_core.survey import SurveyImage
-from dkl_core.zoom import Frame
 
 OUTER = Frame((0.0, 0.0), (250.0, 250.0), (512, 512))
 
@@ -66,6 +68,40 @@ def test_the_level_counts_the_parents() -> None:
     middle = Frame((100.0, 40.0), (50.0, 50.0), (512, 512), OUTER)
     inner = Frame((120.0, 60.0), (10.0, 10.0), (512, 512), middle)
     assert [frame.level for frame in inner.lineage()] == [2, 1, 0]
+
+
+def test_a_frame_can_be_given_by_its_centre() -> None:
+    frame = Frame.centred((10.0, 20.0), (4.0, 8.0), (8, 4), OUTER)
+    assert frame.corner_nm == (8.0, 16.0)
+    assert frame.centre_nm == (10.0, 20.0)
+    assert frame.level == 1
+
+
+def test_a_frame_knows_its_pixel_and_first_pixel_centre() -> None:
+    frame = Frame.centred((10.0, 20.0), (4.0, 8.0), (8, 4))
+    assert frame.pixel_nm == (0.5, 2.0)
+    assert frame.origin_nm == (8.25, 17.0)
+
+
+def test_the_positions_of_a_frame_are_its_pixel_centres() -> None:
+    positions = Frame.centred((10.0, 20.0), (4.0, 8.0), (8, 4)).positions_nm()
+    assert positions.shape == (8, 4, 2)
+    assert positions[0, 0].tolist() == [8.25, 17.0]
+    assert positions[-1, -1].tolist() == [11.75, 23.0]
+
+
+def test_a_frame_is_within_another_when_its_corners_are() -> None:
+    whole = Frame((0.0, 0.0), (50.0, 50.0), (16, 16))
+    assert whole.within(whole)
+    assert Frame.centred((45.0, 5.0), (10.0, 10.0), (16, 16)).within(whole)
+    assert not Frame.centred((25.0, 26.0), (50.0, 50.0), (16, 16)).within(whole)
+    assert not Frame.centred((4.0, 25.0), (10.0, 10.0), (16, 16)).within(whole)
+
+
+@settings(deadline=None)
+@given(nested())
+def test_a_frame_and_its_parents_come_back_from_json(frame: Frame) -> None:
+    assert Frame.from_json(json.loads(json.dumps(frame.to_json()))) == frame
 
 
 def test_the_corners_of_the_frame_are_fractions_zero_and_one() -> None:
