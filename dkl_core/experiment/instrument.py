@@ -73,9 +73,9 @@ def run(
         Exception: what the instrument or the record raised; the instrument is parked first.
     """
     try:
-        while experiment.is_active and (sites := _next_sites(experiment, batch)):
+        while sites := _next_sites(experiment, batch):
             for site in sites:
-                if not experiment.is_active or site not in experiment.pending:
+                if not _is_wanted(experiment, site):
                     break
                 told = experiment.tell(site, _measured(instrument, site))
                 if progress is not None:
@@ -87,9 +87,15 @@ def run(
 
 
 def _next_sites(experiment: Experiment, batch: int) -> list[Site]:
+    if not experiment.is_active:
+        return []
     # Pending are sites of the user's choice, and what an earlier run left when it was paused or interrupted.
-    pending = list(experiment.pending)
-    return pending if pending else experiment.ask(batch)
+    return list(experiment.pending) or experiment.ask(batch)
+
+
+def _is_wanted(experiment: Experiment, site: Site) -> bool:
+    """Whether a site that was asked for is still to be measured: the observer may have interfered."""
+    return experiment.is_active and site in experiment.pending
 
 
 def _measured(instrument: Instrument, site: Site) -> Measurement:

@@ -27,12 +27,13 @@ class SimulatedSTM:
     def __init__(self, settings: SurfaceSettings | None = None, scalarizer: NamedScalarizer | None = None) -> None:
         self.surface = SimulatedSurface(settings)
         self.scalarizer = scalarizer or get_scalarizer("in_gap_ratio")
-        self._image = self.surface.topograph()
+        self._whole = self._image = self.surface.topograph()
         self._elapsed_s = 0.0
 
     def image(self) -> SurveyImage:
-        """The topograph that sites are counted in: of the whole sample, until another frame is surveyed."""
-        return self._image
+        """The topograph of the whole sample, scanned once; sites are counted in it from now on."""
+        self.return_to(self._whole)
+        return self._whole
 
     def survey(self, frame: Frame) -> SurveyImage:
         """Scan a frame; sites are counted in its topograph from now on.

@@ -94,32 +94,32 @@ class LevelFiles:
             raise RecordError(f"{first} holds no plan of a run that zooms ({error}); resume it as a file") from error
 
     def start(self, frame: Frame, survey: SurveyImage) -> RecordedExperiment:
-        """Begin the record of a level; what an earlier run left of this level and below goes."""
+        """Begin the record of a level; at the outermost, the files of a run to be overwritten go."""
         level = frame.level
         zoom = {"run": self.run, "level": level, "frame": frame.to_json()}
         zoom |= {"plan": self.plan.to_json()} if level == 0 else {"parent": level_path(self.folder, level - 1).name}
         path = level_path(self.folder, level)
         host = {**self.host, "zoom": zoom}
         started = RecordedExperiment.start(path, survey, self.plan.settings_of(level), host=host, overwrite=True)
-        for number, left in _numbered(self.folder).items():
-            if number > level:
-                left.unlink()
+        if level == 0:
+            for number, left in _numbered(self.folder).items():
+                if number > 0:
+                    left.unlink()
         return started
 
     def levels(self) -> list[StoredLevel]:
         """The levels that have begun, the outermost first.
 
         Raises:
-            RecordError: a file that cannot be read.
+            RecordError: a file that cannot be read, or one that is missing between others.
         """
         stored: list[StoredLevel] = []
-        for number in range(self.plan.depth):
-            path = level_path(self.folder, number)
-            if not path.is_file():
-                break
+        for number, path in _numbered(self.folder).items():
             with read_run(path) as contents:
                 if contents.header.settings.get("host", {}).get("zoom", {}).get("run") != self.run:
-                    break
+                    continue
+                if number != len(stored):
+                    raise RecordError(f"{path} is there but not {level_path(self.folder, len(stored))}; put it back")
                 stored.append(_stored(contents))
         return stored
 
@@ -153,5 +153,6 @@ def _decision(data: Mapping[str, Any]) -> ZoomDecision:
 
 def _numbered(folder: Path) -> dict[int, Path]:
     """The files of levels by their numbers."""
-    matches = ((re.fullmatch(r"level(\d+)\.h5", path.name), path) for path in sorted(folder.iterdir()))
-    return {int(match[1]): path for match, path in matches if match}
+    matches = ((re.fullmatch(r"level(0|[1-9]\d*)\.h5", path.name), path) for path in folder.iterdir())
+    found = {int(match[1]): path for match, path in matches if match}
+    return {number: found[number] for number in sorted(found)}

@@ -23,7 +23,8 @@ from dkl_core.zoom.sizes import ZoomRules, ZoomSize
 class ZoomInstrument(Instrument, Protocol):
     """An instrument that can also look at a part of its field.
 
-    Its `image` is the survey of the outermost frame. It is parked between levels: going on after `park` is its affair.
+    Its `image` is the survey of the outermost frame; once called, sites are counted in that one again. It is parked
+    between levels: going on after `park` is its own affair.
     """
 
     def survey(self, frame: Frame) -> SurveyImage:

@@ -92,7 +92,7 @@ class ZoomPlan:
 def decide(experiment: Experiment, frame: Frame, size: ZoomSize, rules: ZoomRules | None = None) -> ZoomDecision:
     """The next frame within an experiment's, by the predicted merit of its sites.
 
-    The model is brought up to date first. Excluded sites do not count: what cannot be measured is no reason to go there.
+    The model is brought up to date first. Excluded sites do not count.
 
     Args:
         experiment: finished, or far enough to be judged.

@@ -20,7 +20,7 @@ from dkl_core.record import read_run
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 PACKAGE = Path(next(iter(dkl_core.__path__))).resolve().parent
-BUDGET = 40
+BUDGET = 30
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has neither fork nor SIGKILL")
 

@@ -83,7 +83,7 @@ def test_components_do_not_depend_on_how_the_patches_come_in(laid: Laid, monkeyp
     patches = laid()
     expected = principal_components(patches, 6)
     whole = Patches.chunks
-    monkeypatch.setattr(Patches, "chunks", lambda self, size=7: whole(self, 7))
+    monkeypatch.setattr(Patches, "chunks", lambda self: whole(self, 7))
     assert principal_components(patches, 6) == pytest.approx(expected, abs=1e-9)
 
 

@@ -1,3 +1,4 @@
+import contextlib
 from collections.abc import Callable
 
 import numpy as np
@@ -50,7 +51,7 @@ def test_afterwards_everything_is_as_before(fitted: Fitted, settings: SurrogateS
 def test_also_after_an_error_inside(fitted: Fitted) -> None:
     surrogate = fitted(LINEAR)
     before = surrogate.predict()
-    with pytest.raises(ZeroDivisionError), surrogate.imagining([3]):
+    with contextlib.suppress(ZeroDivisionError), surrogate.imagining([3]):
         surrogate.imagine(4)
         raise ZeroDivisionError
     assert same(surrogate.predict(), before)

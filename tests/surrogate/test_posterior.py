@@ -165,7 +165,7 @@ def test_a_later_measurement_gets_the_same_jitter(kernel: Kernels) -> None:
 
 def test_a_hopeless_covariance_is_reported_with_what_to_check(kernel: Kernels) -> None:
     data = torch.zeros(30, dtype=torch.long), torch.ones(30).double(), torch.zeros(30).double()
-    with pytest.raises(DKLError, match="30 measurements cannot be factorised.*extreme values"):
+    with pytest.raises(DKLError, match=r"30 measurements cannot be factorised.*extreme values"):
         conditioned(kernel(amplitudes=(1e30, 1e30)), data, noise=0.0)
 
 

@@ -151,7 +151,7 @@ def test_a_foreign_file_is_refused_by_name(problem: Any, tmp_path: Path, content
 
 
 def test_a_missing_file_is_refused_by_name(problem: Any, tmp_path: Path) -> None:
-    with pytest.raises(DataFileError, match="nowhere.pt is no saved surrogate: .*No such file"):
+    with pytest.raises(DataFileError, match=r"nowhere\.pt is no saved surrogate: .*No such file"):
         Surrogate(problem.patches, MODELS["linear"]).load(tmp_path / "nowhere.pt", *problem.measured(40))
 
 
