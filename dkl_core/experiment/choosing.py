@@ -78,9 +78,9 @@ class Chooser:
         weight = self.settings.acquisition.travel_weight
         if weight:
             ranked = with_travel(ranked, self._distance(chosen), is_open, weight)
-        ranked = np.where(is_open, ranked, -np.inf)
-        # Of equals the most uncertain one: EI and PI can underflow to zero at every site.
-        return int(np.argmax(np.where(ranked == ranked.max(), self.surrogate.predict().std, -np.inf)))
+        # Of equals the most uncertain one: EI and PI can underflow to zero at every site. NaN counts as equal.
+        best = is_open & ~(ranked < ranked[is_open].max())
+        return int(np.argmax(np.where(best, self.surrogate.predict().std, -np.inf)))
 
     def _last_position(self) -> NDArray[np.int64] | None:
         last = self.log.pending[-1:] or [told.site.index for told in self.log.told[-1:]]

@@ -55,6 +55,21 @@ def test_the_model_asks_for_the_open_site_of_largest_acquisition(make: Make, dri
         experiment.tell(site, value(site))
 
 
+@pytest.mark.parametrize("everywhere", [0.0, np.nan, -np.inf])
+def test_where_the_acquisition_says_nothing_the_most_uncertain_open_site_is_taken(
+    make: Make, drive: Drive, monkeypatch: pytest.MonkeyPatch, everywhere: float
+) -> None:
+    experiment = make()
+    known = drive(experiment, SEEDS + 3)
+    monkeypatch.setattr("dkl_core.experiment.choosing.evaluate", lambda *_: np.full(99, everywhere))
+    (site,) = experiment.ask()
+    prediction = experiment.predict()
+    assert prediction is not None
+    std = prediction.std.copy()
+    std[known] = 0.0
+    assert site.index == np.argmax(std)
+
+
 def test_sites_may_be_asked_while_others_are_pending(make: Make) -> None:
     experiment = make()
     asked = [experiment.ask()[0].index for _ in range(SEEDS)]

@@ -90,7 +90,7 @@ def fitted(problem: Problem) -> Fitted:
     return make
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def kernel() -> Callable[..., AdditiveKernel]:
     """A kernel of two terms, position and structure, over random sites."""
 

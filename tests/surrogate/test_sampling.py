@@ -15,7 +15,7 @@ DRAWS = 1500
 SITES = 60
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def posterior(kernel: Callable[..., AdditiveKernel]) -> SitePosterior:
     """Twenty measurements, the second half of them with much noise of their own."""
     rng = np.random.default_rng(3)
@@ -26,7 +26,7 @@ def posterior(kernel: Callable[..., AdditiveKernel]) -> SitePosterior:
     return posterior
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def draws(posterior: SitePosterior) -> np.ndarray:
     """Samples at all sites, shape (draws, sites)."""
     rng = np.random.default_rng(0)
@@ -61,9 +61,9 @@ def test_the_same_random_state_draws_the_same_sample(posterior: SitePosterior) -
 def test_a_surrogate_draws_in_the_units_of_the_scalar(fitted: Callable[..., Surrogate]) -> None:
     surrogate = fitted(MODELS["linear"])
     rng = np.random.default_rng(0)
-    draws = np.stack([surrogate.sample(rng) for _ in range(300)])
+    draws = np.stack([surrogate.sample(rng) for _ in range(150)])
     believed = surrogate.predict()
-    deviation = (draws.mean(axis=0) - believed.mean) / (believed.std / np.sqrt(300))
+    deviation = (draws.mean(axis=0) - believed.mean) / (believed.std / np.sqrt(150))
     assert np.sqrt((deviation**2).mean()) < 1.4
     assert (draws.std(axis=0) / believed.std).mean() == pytest.approx(1, abs=0.03)
 
@@ -75,8 +75,8 @@ def test_experts_are_drawn_by_their_weight(fitted: Callable[..., Surrogate]) -> 
     unknowing.condition(known.indices[:1], known.target[:1] + 1e6, torch.zeros(1).double())
     surrogate._posteriors = [(0.75, known), (0.25, unknowing)]
     rng = np.random.default_rng(0)
-    far = [np.abs(surrogate.sample(rng)).max() > 1e4 for _ in range(400)]
-    assert np.mean(far) == pytest.approx(0.25, abs=0.07)
+    far = [np.abs(surrogate.sample(rng)).max() > 1e4 for _ in range(150)]
+    assert np.mean(far) == pytest.approx(0.25, abs=0.12)
 
 
 def test_there_is_nothing_to_draw_from_before_a_fit(problem: Any) -> None:
