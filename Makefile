@@ -13,7 +13,7 @@ OUT ?= demo_run
 # The environment is whole when its interpreter runs and it was made at this place (scripts in it hold absolute paths).
 VENV_WHOLE := $(shell $(VENV)/bin/python -c '' 2>/dev/null && test "$$(cat $(VENV)/.created 2>/dev/null)" = "$(CURDIR)" && echo yes)
 
-.PHONY: demo test lint bench bench-peers clean FORCE
+.PHONY: demo test lint bench bench-kill bench-peers clean FORCE
 .DELETE_ON_ERROR:
 
 demo: $(VENV)/.installed
@@ -29,6 +29,9 @@ lint: $(VENV)/.installed-test
 
 bench: $(VENV)/.installed
 	$(VENV)/bin/python -m benchmarks.speed
+
+bench-kill: $(VENV)/.installed
+	$(VENV)/bin/python -m benchmarks.kill_resume --kills 200
 
 bench-peers: $(VENV)/.installed
 	PYTHON="$(PYTHON)" benchmarks/peers/make_envs.sh .bench

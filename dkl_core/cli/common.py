@@ -14,7 +14,7 @@ from typing import Any
 from dkl_core.acquisition import AcquisitionSettings, AnnealedBeta, BetaSchedule, ConstantBeta
 from dkl_core.datasets import RecordedData, load_recorded
 from dkl_core.errors import InputError
-from dkl_core.experiment import ExperimentSettings, SeedSettings, StopRules
+from dkl_core.experiment import ExperimentSettings, Progress, SeedSettings, StopRules
 from dkl_core.experiment.recorded import software_versions
 from dkl_core.goal import Goal
 from dkl_core.replay import ReplayProblem, default_patches, replay_problem
@@ -178,6 +178,13 @@ def names_of(text: str, known: Iterable[str], option: str) -> list[str]:
     if unknown:
         raise InputError(f"{option} holds {unknown[0]!r}; choose from {', '.join(known)}")
     return names
+
+
+def show_progress(bar: Any, at: Progress) -> None:
+    """Move a progress bar on."""
+    if at.best is not None:
+        bar.set_postfix_str(f"best {at.best.measurement.scalar.value:.4g}", refresh=False)
+    bar.update(at.measured - bar.n)
 
 
 def write_json(path: str | None, results: list[Mapping[str, Any]]) -> None:

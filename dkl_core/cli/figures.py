@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 from numpy.typing import NDArray
 
 from dkl_core.acquisition import AcquisitionSettings, AnnealedBeta, ConstantBeta
 from dkl_core.experiment import Experiment
+from dkl_core.frame import Frame
 from dkl_core.report import RunFigureData, RunLabels, run_figure, save_figure
 
 
@@ -18,6 +21,7 @@ def figure_of(
     unit: str = "",
     title: str = "",
     hits: NDArray[np.bool_] | None = None,
+    next_frame: Frame | None = None,
 ) -> None:
     """Draw an experiment as it stands and save the figure.
 
@@ -28,8 +32,10 @@ def figure_of(
         unit: unit of the scalar.
         title: heading.
         hits: whether each measurement counts as a hit (n,), None where the truth is not known.
+        next_frame: the piece of the survey image that is zoomed into.
     """
-    save_figure(run_figure(figure_data(experiment, RunLabels(target=target, unit=unit, title=title), hits)), path)
+    data = figure_data(experiment, RunLabels(target=target, unit=unit, title=title), hits)
+    save_figure(run_figure(replace(data, next_frame=next_frame)), path)
 
 
 def figure_data(experiment: Experiment, labels: RunLabels, hits: NDArray[np.bool_] | None = None) -> RunFigureData:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from collections import defaultdict
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -72,10 +73,11 @@ def run(args: argparse.Namespace) -> None:
 
 def _recorded(args: argparse.Namespace, problem: ReplayProblem, settings: Any, step: Any) -> Replay:
     positions = None if problem.on_grid else problem.patches.sites.positions
+    arguments = {name: value for name, value in vars(args).items() if name not in ("run", "json", "command")}
     host = {
         "kind": "replay",
         "target": problem.target,
-        "arguments": {name: value for name, value in vars(args).items() if name not in ("run", "json", "command")},
+        "arguments": arguments | {"file": str(Path(args.file).resolve())},
     }
     with RecordedExperiment.start(
         args.out, problem.survey, settings, positions=positions, host=host, overwrite=args.overwrite

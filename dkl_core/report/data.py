@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dkl_core.errors import InputError
+from dkl_core.frame import Frame
 from dkl_core.survey import SurveyImage
 
 FloatArray = NDArray[np.float64]
@@ -55,6 +56,7 @@ class RunFigureData:
         std: predicted standard deviation at the sites (M,).
         acquisition: acquisition function at the sites (M,); what is not finite is left blank.
         next_position: (row, column) of the next site in pixels, None when the run has ended.
+        next_frame: the piece of a calibrated survey image to zoom into, None where there is none.
         direction: what counts as better: larger, smaller, or nearer to `goal_value`.
         goal_value: the value to reach; only for `reach`.
         hits: whether each measurement counts as a hit (n,), None to leave the hit rate out.
@@ -74,6 +76,7 @@ class RunFigureData:
     std: FloatArray | None = None
     acquisition: FloatArray | None = None
     next_position: tuple[float, float] | None = None
+    next_frame: Frame | None = None
     direction: Direction = "maximise"
     goal_value: float | None = None
     hits: BoolArray | None = None

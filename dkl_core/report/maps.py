@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.cm import ScalarMappable
 
+NEXT = "#00E5FF"
+
 
 @dataclass(frozen=True)
 class MapLook:
@@ -45,6 +47,7 @@ def survey_panel(axes: Axes, data: RunFigureData) -> None:
     style.quiet(axes, "Survey image and sites", *axis.labels, box=True)
     _draw_visits(axes, data, axis)
     mark_next(axes, data, axis)
+    mark_next_frame(axes, data)
     if axes.get_legend_handles_labels()[0]:
         axes.legend(
             loc="upper center",
@@ -119,9 +122,22 @@ def mark_next(axes: Axes, data: RunFigureData, axis: Axis2D) -> None:
     if data.next_position is None:
         return
     x, y = axis.xy(np.asarray([data.next_position], dtype=float))
-    axes.scatter(
-        x, y, s=150, marker="*", color="#00E5FF", edgecolors="black", linewidths=0.9, zorder=6, label="next site"
-    )
+    axes.scatter(x, y, s=150, marker="*", color=NEXT, edgecolors="black", linewidths=0.9, zorder=6, label="next site")
+
+
+def mark_next_frame(axes: Axes, data: RunFigureData) -> None:
+    """The outline of the frame to zoom into."""
+    from matplotlib.patches import Rectangle
+
+    frame = data.next_frame
+    if frame is None or data.survey.pixel_nm is None:
+        return
+    (top, left), (height, width) = frame.corner_nm, frame.size_nm
+    for thickness, colour, label in ((3.4, "black", None), (1.8, NEXT, "next frame")):
+        outline = Rectangle(
+            (left, top), width, height, fill=False, edgecolor=colour, linewidth=thickness, zorder=5, label=label
+        )
+        axes.add_patch(outline)
 
 
 def _draw_visits(axes: Axes, data: RunFigureData, axis: Axis2D) -> None:

@@ -12,7 +12,7 @@ from dkl_core.report.curves import learning_panel, parity_panel
 from dkl_core.report.data import FloatArray, RunFigureData
 from dkl_core.report.geometry import Axis2D
 from dkl_core.report.layout import Page
-from dkl_core.report.maps import MapLook, map_panel, mark_next, survey_panel
+from dkl_core.report.maps import MapLook, map_panel, mark_next, mark_next_frame, survey_panel
 from dkl_core.report.units import Scale
 
 if TYPE_CHECKING:
@@ -82,6 +82,8 @@ def _draw_map(axes: Axes, data: RunFigureData, values: FloatArray, look: MapLook
     map_panel(axes, data, values, look)
     if values is data.acquisition:
         mark_next(axes, data, Axis2D.of(data.survey))
+    if values is data.mean:
+        mark_next_frame(axes, data)
 
 
 def _draw_parity(axes: Axes, data: RunFigureData) -> None:

@@ -6,6 +6,7 @@ Source: Narasimha et al. 2024: the next frame is the window with the largest sum
 
 from dkl_core.frame import Frame
 from dkl_core.zoom.choose import ZoomDecision, next_frame
+from dkl_core.zoom.levelfiles import stored_host
 from dkl_core.zoom.multiscale import (
     LevelProgress,
     MultiscaleResult,
@@ -34,4 +35,5 @@ __all__ = [
     "next_frame",
     "resume_multiscale",
     "run_multiscale",
+    "stored_host",
 ]

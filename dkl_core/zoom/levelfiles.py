@@ -124,6 +124,15 @@ class LevelFiles:
         return stored
 
 
+def stored_host(folder: Path | str) -> Mapping[str, Any]:
+    """What the host of a run through several levels added, to set itself up again.
+
+    Raises:
+        RecordError: the folder holds no such run.
+    """
+    return LevelFiles.found(folder).host
+
+
 def level_path(folder: Path, level: int) -> Path:
     """The file of a level."""
     return folder / f"level{level}.h5"

@@ -8,6 +8,7 @@ from matplotlib.collections import PolyCollection
 from matplotlib.colors import to_hex
 
 from dkl_core.errors import InputError
+from dkl_core.frame import Frame
 from dkl_core.report import (
     EvaluationFigureData,
     MethodRuns,
@@ -373,3 +374,20 @@ def test_drawing_does_not_touch_the_global_state_of_pyplot():
     )
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert found.stdout.strip() == "False"
+
+
+def test_the_next_frame_is_outlined_on_survey_and_prediction_in_nanometres():
+    frame = Frame((2.0, 4.0), (3.0, 5.0), (64, 64))
+    figure = run_figure(replace(synthetic_run(), next_frame=frame))
+    for title in ("Survey image and sites", "Predicted mean"):
+        outline = [patch for patch in panel(figure, title).patches if patch.get_label() == "next frame"][0]
+        assert (outline.get_x(), outline.get_y()) == (4.0, 2.0)
+        assert (outline.get_width(), outline.get_height()) == (5.0, 3.0)
+    assert not panel(figure, "Standard deviation").patches
+    assert not outside_page(figure)
+
+
+def test_without_calibration_no_next_frame_is_outlined():
+    frame = Frame((2.0, 4.0), (3.0, 5.0), (64, 64))
+    figure = run_figure(replace(synthetic_run(pixel_nm=None), next_frame=frame))
+    assert not panel(figure, "Survey image and sites").patches

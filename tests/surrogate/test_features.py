@@ -107,6 +107,18 @@ def test_invariants_do_not_change_when_the_image_is_turned(laid: Laid) -> None:
     assert rotated == pytest.approx(np.stack([m.reshape(-1) for m in maps], axis=1), abs=1e-6)
 
 
+def test_invariants_do_not_depend_on_the_direction_of_a_wave(laid: Laid) -> None:
+    rows, cols = np.mgrid[:120, :120]
+    straight, oblique = np.cos(rows / 3), np.cos((rows + cols) / (3 * np.sqrt(2)))
+    patches = laid(np.concatenate([straight, oblique], axis=1), window=6, stride=1, edge="reflect")
+    _, invariants = local_jets(patches)
+    maps = invariants.reshape(120, 240, -1)
+    left, right = maps[20:100, 20:100], maps[20:100, 140:220]
+    for name, at in (("gradient", 1), ("Laplacian", 2), ("curvature", 3)):
+        assert left[..., at].mean() == pytest.approx(right[..., at].mean(), abs=0.05), name
+        assert left[..., at].std() == pytest.approx(right[..., at].std(), rel=0.05), name
+
+
 def test_gradients_turn_with_the_image(laid: Laid) -> None:
     image = blobs()
     plain, _ = local_jets(laid(image, window=9, stride=1, edge="reflect"))

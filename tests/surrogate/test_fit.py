@@ -92,6 +92,8 @@ def test_the_spread_of_the_ensemble_is_reported_apart(problem: Any) -> None:
     means = np.stack([posterior.mean.numpy() for _, posterior in surrogate.posteriors]) * surrogate.scale.factor
     assert believed.mean == pytest.approx(means.mean(axis=0) + surrogate.scale.offset, abs=1e-12)
     assert believed.ensemble_std == pytest.approx(means.std(axis=0), abs=1e-12)
+    variances = np.stack([posterior.variance.numpy() for _, posterior in surrogate.posteriors])
+    assert believed.gp_std == pytest.approx(np.sqrt(variances.mean(axis=0)) * surrogate.scale.factor, abs=1e-12)
 
 
 def test_a_single_expert_has_no_spread(fitted: Fitted) -> None:
@@ -159,6 +161,13 @@ def test_an_offset_much_larger_than_the_contrast_does_no_harm(problem: Any) -> N
     _, values = problem.measured(40)
     plain, shifted = (fit_to(problem, values + offset, LINEAR).predict() for offset in (0.0, 1e6))
     assert shifted.mean - 1e6 == pytest.approx(plain.mean, abs=0.01)
+
+
+def test_the_last_digits_of_the_numbers_are_not_taken_for_a_signal(problem: Any, rng: np.random.Generator) -> None:
+    values = 1e6 * (1 + 1e-13 * rng.standard_normal(30))
+    surrogate = fit_to(problem, values)
+    assert surrogate.scale.factor == pytest.approx(1e6)
+    assert surrogate.predict().mean == pytest.approx(np.full(289, 1e6), rel=1e-9)
 
 
 def test_the_noise_of_a_measurement_enters_in_the_units_of_the_scalar_squared(fitted: Fitted, problem: Any) -> None:

@@ -138,6 +138,11 @@ def test_equal_models_leave_the_simpler_one_alone(rng: np.random.Generator) -> N
     assert stacking_weight(densities, densities) == 0
 
 
+def test_a_hair_better_is_not_better(rng: np.random.Generator) -> None:
+    densities = rng.standard_normal(40)
+    assert stacking_weight(densities, densities + 0.005) == 0
+
+
 def test_a_clearly_better_network_takes_nearly_all_the_weight(rng: np.random.Generator) -> None:
     densities = rng.standard_normal(40)
     assert stacking_weight(densities, densities + 1) > 0.9

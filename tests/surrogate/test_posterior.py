@@ -142,6 +142,13 @@ def test_the_variance_is_never_negative(kernel: Kernels) -> None:
     assert float(posterior.variance.max()) < 1e-5
 
 
+def test_nor_does_rounding_make_it_negative_after_many_updates(kernel: Kernels) -> None:
+    posterior = conditioned(kernel(amplitudes=(1e6, 1e6)), told(3), noise=1e-9)
+    for index in 2 * list(range(150)):
+        posterior.append(index, 0.0)
+        assert float(posterior.variance.min()) >= 0
+
+
 def test_no_jitter_is_added_where_none_is_needed(kernel: Kernels) -> None:
     assert conditioned(kernel(), told(40)).jitter == 0
 
