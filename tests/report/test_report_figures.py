@@ -380,7 +380,7 @@ def test_the_next_frame_is_outlined_on_survey_and_prediction_in_nanometres():
     frame = Frame((2.0, 4.0), (3.0, 5.0), (64, 64))
     figure = run_figure(replace(synthetic_run(), next_frame=frame))
     for title in ("Survey image and sites", "Predicted mean"):
-        outline = [patch for patch in panel(figure, title).patches if patch.get_label() == "next frame"][0]
+        outline = next(patch for patch in panel(figure, title).patches if patch.get_label() == "next frame")
         assert (outline.get_x(), outline.get_y()) == (4.0, 2.0)
         assert (outline.get_width(), outline.get_height()) == (5.0, 3.0)
     assert not panel(figure, "Standard deviation").patches

@@ -65,7 +65,7 @@ def test_a_survey_takes_its_time():
     stm = SimulatedSTM(replace(SMALL, realism=realism))
     stm.survey(PART)
     late, still = spectrum(stm), SimulatedSTM(SMALL.ideal())
-    place = PART.to_nm((3, 7)) + (0.0, 6.0)  # twenty lines take a minute
+    place = np.add(PART.to_nm((3, 7)), (0.0, 6.0))  # twenty lines take a minute
     assert late == pytest.approx(still.surface.ideal_spectra(place)[0])
 
 
