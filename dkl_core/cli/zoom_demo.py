@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +14,8 @@ from tqdm import tqdm
 from dkl_core.cli import common, simulated
 from dkl_core.cli.figures import figure_of
 from dkl_core.errors import InputError
-from dkl_core.experiment import ExperimentSettings
 from dkl_core.frame import Frame
 from dkl_core.sample import SimulatedSTM
-from dkl_core.survey import SurveyImage
 from dkl_core.zoom import (
     LevelProgress,
     MultiscaleResult,
@@ -32,19 +29,17 @@ from dkl_core.zoom import (
 
 # What a model says of sites far apart is not wrong in the same way everywhere, which the default of 1 assumes.
 RULES = ZoomRules(sigmas=0.5)
-_LARGEST_WINDOW = 48
 
 
 def run(args: argparse.Namespace) -> None:
     """Measure level by level and compare each with measuring at random."""
     sizes = [ZoomSize.parse(text) for text in args.zoom.split(",")]
     instrument, folder = simulated.instrument_of({"seed": args.seed}), simulated.made_folder(args.out)
-    settings = _settings(simulated.settings_of(args), instrument.image(), sizes)
     print("a simulated STM surface: topograph and spectra, then the same in the frame where most is predicted")
     with _bars(quiet=args.quiet) as show:
         result = run_multiscale(
             instrument,
-            settings,
+            simulated.settings_of(args),
             sizes,
             RULES,
             folder,
@@ -66,20 +61,6 @@ def resume(args: argparse.Namespace) -> None:
     with _bars(quiet=args.quiet) as show:
         result = resume_multiscale(instrument, args.file, progress=show)
     _report(result, instrument, args)
-
-
-def _settings(
-    outermost: ExperimentSettings, survey: SurveyImage, sizes: Sequence[ZoomSize]
-) -> list[ExperimentSettings]:
-    """A wider window for a smaller frame, or it would hold less than a defect."""
-    frame = Frame.of_image(survey)
-    each, whole_nm = [outermost], frame.size_nm[0]
-    for size in sizes:
-        frame = Frame(frame.corner_nm, size.of(frame), frame.shape, frame)
-        window = round(outermost.patches.window * (whole_nm / frame.size_nm[0]) ** 0.5)
-        patches = replace(outermost.patches, window=min(window, _LARGEST_WINDOW))
-        each.append(replace(outermost, patches=patches))
-    return each
 
 
 @contextmanager
