@@ -23,7 +23,3 @@ class MeasurementError(DKLError):
 
 class ScalarizerError(DKLError):
     """A scalarizer is unknown, misused, or raised on a measurement."""
-
-
-class NoSiteLeft(DKLError):
-    """Every site is measured, pending or excluded."""
