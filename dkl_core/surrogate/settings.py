@@ -72,7 +72,7 @@ class SurrogateSettings:
     members: int = 2
     folds: int = 3
     iterations: int = 60
-    warm_iterations: int = 6
+    warm_iterations: int = 3
     device: str = "cpu"
     seed: int = 0
     priors: Priors = Priors()
