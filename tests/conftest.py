@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -43,6 +44,17 @@ def shared_data() -> Path:
 def fixture_data() -> Path:
     """The folder of the small data files that are part of the project."""
     return REPOSITORY / "tests" / "data"
+
+
+@pytest.fixture
+def one_thread() -> Iterator[None]:
+    """Small matrices are slower on two threads, and much slower on a busy machine."""
+    import torch
+
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
 
 
 @pytest.fixture

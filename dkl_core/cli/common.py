@@ -17,9 +17,11 @@ from dkl_core.errors import InputError
 from dkl_core.experiment import ExperimentSettings, Progress, SeedSettings, StopRules
 from dkl_core.experiment.recorded import software_versions
 from dkl_core.goal import Goal
+from dkl_core.patches import PatchSettings
 from dkl_core.replay import ReplayProblem, default_patches, replay_problem
 from dkl_core.scalarizers import NamedScalarizer, get_scalarizer
 from dkl_core.surrogate.settings import SurrogateSettings, model_settings
+from dkl_core.survey import Levelling
 
 HELP_FORMAT = argparse.RawDescriptionHelpFormatter
 
@@ -129,12 +131,8 @@ def scalarizer_of(args: argparse.Namespace) -> NamedScalarizer | None:
 
 def experiment_settings(args: argparse.Namespace, problem: ReplayProblem, model: str = "dkl") -> ExperimentSettings:
     """The experiment that the user's options describe."""
-    stride = problem.patches.sites.stride
-    patches = replace(
-        default_patches_of(problem), window=problem.patches.window, stride=stride, levelling=args.levelling
-    )
     return ExperimentSettings(
-        patches=patches,
+        patches=_patches_of(problem, args.levelling),
         surrogate=surrogate_of(args, model),
         acquisition=acquisition_of(args),
         goal=Goal.parse(args.goal),
@@ -144,11 +142,14 @@ def experiment_settings(args: argparse.Namespace, problem: ReplayProblem, model:
     )
 
 
-def default_patches_of(problem: ReplayProblem) -> Any:
+def _patches_of(problem: ReplayProblem, levelling: Levelling) -> PatchSettings:
     """Patch settings that keep the problem's own sites, whatever holes its image has."""
-    from dkl_core.patches import PatchSettings
-
-    return PatchSettings(nan="exclude" if problem.on_grid else "fill")
+    return PatchSettings(
+        window=problem.patches.window,
+        stride=problem.patches.sites.stride,
+        levelling=levelling,
+        nan="exclude" if problem.on_grid else "fill",
+    )
 
 
 def surrogate_of(args: argparse.Namespace, model: str) -> SurrogateSettings:

@@ -84,9 +84,8 @@ class Mixture:
         )
         judged = range(settings.members if settings.folds else 0)
         self._fold_linear = [Expert(bench, blocks) for _ in judged] if self.linear is not None else []
-        self._fold_position = [Expert(bench, placed) for _ in judged] if placed and len(placed) < len(blocks) else []
-        if settings.depth == "always" and placed:
-            self._fold_position = [Expert(bench, placed) for _ in judged]
+        self._has_structure = len(placed) < len(blocks) or bool(self.networks)
+        self._fold_position = [Expert(bench, placed) for _ in judged] if placed and self._has_structure else []
         self.judgement = Judgement(float(settings.depth == "always"))
 
     @property
@@ -144,7 +143,7 @@ class Mixture:
         target = evidence.targets()
         error = float(((target - mean) ** 2).sum())
         total = float(((target - target.mean()) ** 2).sum())
-        share = float(any(block.structural for block in self.bench.features.blocks) or self.linear is None)
+        share = float(self._has_structure)
         if self._fold_position:
             without = float(((target - evidence.means("position")) ** 2).sum())
             share = float(np.clip((min(without, total) - error) / (total - error), 0, 1)) if total > error else 0.0
