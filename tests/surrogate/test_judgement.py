@@ -70,6 +70,12 @@ def test_a_model_of_the_position_has_no_structure_and_one_of_the_patch_nothing_e
     assert fitted_to(by_both, MODELS["pca"]).judgement.structure_share == 1
 
 
+def test_what_only_a_network_sees_of_the_image_is_structure(by_patch: Any) -> None:
+    judged = fitted_to(by_patch, replace(MODELS["position"], depth="auto")).judgement
+    assert judged.depth_weight > 0.5
+    assert judged.structure_share > 0.8
+
+
 def test_a_constant_scalar_owes_nothing_to_anything(by_both: Any) -> None:
     surrogate = Surrogate(by_both.patches, DEFAULT)
     surrogate.fit(by_both.order[:40], np.full(40, 0.1))
