@@ -8,7 +8,7 @@ from torch import Tensor
 from dkl_core.errors import DKLError
 from dkl_core.surrogate.kernel import AdditiveKernel
 
-_CACHE_BYTES = 256 * 2**20
+_CACHE_BYTES = 128 * 2**20
 _CHUNK_ELEMENTS = 2**18
 _JITTERS = (0.0, 1e-6, 1e-5, 1e-4, 1e-3, 1e-2)
 _GROWTH = 64

@@ -46,12 +46,12 @@ def measured(path: Path) -> list[tuple[int, float]]:
     return list(zip(table.site.tolist(), table.value.tolist(), strict=True))
 
 
-def test_runs_killed_at_ten_random_instants_lose_nothing_and_go_on_as_if_they_had_not_been() -> None:
-    process = command("--kills", 10, "--budget", 20, "--seeds-init", 6, module="benchmarks.kill_resume")
+def test_runs_killed_at_twenty_random_instants_lose_nothing_and_go_on_as_if_they_had_not_been() -> None:
+    process = command("--kills", 20, "--budget", 20, "--seeds-init", 6, module="benchmarks.kill_resume")
     output, errors = process.communicate(timeout=200)
     assert process.returncode == 0, errors
     figures = dict(line.split(": ", 1) for line in output.splitlines() if ": " in line)
-    assert figures["kills"].startswith("10 (")
+    assert figures["kills"].startswith("20 (")
     acknowledged, lost = figures["measurements acknowledged"].split(", ")
     assert int(acknowledged) >= 20
     assert lost == "lost: 0"
