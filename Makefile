@@ -8,19 +8,30 @@ TORCH ?= torch==2.13.0
 # A plugin folder that is new since the installation is not found without installing again.
 SOURCES := setup.py $(wildcard nionswift_plugin/*/__init__.py)
 PIP := $(VENV)/bin/python -m pip --disable-pip-version-check
+# More requirements than the project's own, such as versions to test with.
+WITH ?=
 OUT ?= demo_run
+
+# The newest Nion Swift needs Python 3.12; pyenv keeps its Pythons where the name alone does not find them.
+PYTHON_NEWEST ?= $(shell for python in python3.12 python3.13 "$$(pyenv root 2>/dev/null)"/versions/3.1[23].*/bin/python; do \
+	"$$python" -c 'import sys; sys.exit(sys.version_info < (3, 12))' >/dev/null 2>&1 && { echo "$$python"; break; }; done)
+NEWEST := nionswift==16.18.1 nionswift-instrumentation==23.8.0 nionswift-tool==5.3.0
 
 # The environment is whole when its interpreter runs and it was made at this place (scripts in it hold absolute paths).
 VENV_WHOLE := $(shell $(VENV)/bin/python -c '' 2>/dev/null && test "$$(cat $(VENV)/.created 2>/dev/null)" = "$(CURDIR)" && echo yes)
 
-.PHONY: demo test lint bench bench-kill bench-peers clean FORCE
+.PHONY: demo test test-newest lint bench bench-kill bench-faults bench-peers clean FORCE
 .DELETE_ON_ERROR:
 
 demo: $(VENV)/.installed
-	$(VENV)/bin/dkl demo --out $(OUT)
+	$(VENV)/bin/dkl swift-demo --out $(OUT)
 
 test: $(VENV)/.installed-test
 	$(VENV)/bin/python -m pytest $(PYTEST_ARGS)
+
+test-newest:
+	@test -n "$(PYTHON_NEWEST)" || { echo "no Python 3.12 or newer found; name it: make test-newest PYTHON_NEWEST=/path/to/python" >&2; exit 1; }
+	$(MAKE) test VENV=.venv-newest PYTHON="$(PYTHON_NEWEST)" WITH="$(NEWEST)"
 
 lint: $(VENV)/.installed-test
 	$(VENV)/bin/python -m ruff check .
@@ -33,12 +44,15 @@ bench: $(VENV)/.installed
 bench-kill: $(VENV)/.installed
 	$(VENV)/bin/python -m benchmarks.kill_resume --kills 200
 
+bench-faults: $(VENV)/.installed
+	$(VENV)/bin/python -m benchmarks.swift_faults --runs 100
+
 bench-peers: $(VENV)/.installed
 	PYTHON="$(PYTHON)" benchmarks/peers/make_envs.sh .bench
 	$(VENV)/bin/python -m benchmarks.peers.compare .bench
 
 clean:
-	rm -rf $(VENV) .bench build dist ./*.egg-info demo_run .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) .venv-newest .bench build dist ./*.egg-info demo_run .mypy_cache .pytest_cache .ruff_cache .hypothesis
 	find dkl_core labview_bridge nionswift_plugin tests benchmarks -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(VENV)/.created: $(if $(VENV_WHOLE),,FORCE)
@@ -56,9 +70,9 @@ $(VENV)/.torch: $(VENV)/.created
 	touch $@
 
 $(VENV)/.installed: $(VENV)/.torch $(SOURCES)
-	$(PIP) install --quiet -e .
+	$(PIP) install --quiet -e '.[swift]' $(WITH)
 	touch $@
 
 $(VENV)/.installed-test: $(VENV)/.torch $(SOURCES)
-	$(PIP) install --quiet -e '.[test]'
+	$(PIP) install --quiet -e '.[swift,test]' $(WITH)
 	touch $@ $(VENV)/.installed

@@ -37,9 +37,17 @@ setup(
         *find_packages(include=["dkl_core", "dkl_core.*", "labview_bridge", "labview_bridge.*"]),
         *find_namespace_packages(include=["nionswift_plugin.*"], exclude=["*.__pycache__", "*.__pycache__.*"]),
     ],
-    package_data={"": ["py.typed"], "dkl_core": ["**/*.npz", "**/*.json"]},
+    package_data={
+        "": ["py.typed"],
+        "dkl_core": ["**/*.npz", "**/*.json"],
+        "nionswift_plugin.dkl": ["manifest.json"],
+        "nionswift_plugin.dkl_simulator": ["manifest.json"],
+    },
     include_package_data=False,
-    entry_points={"console_scripts": ["dkl = dkl_core.cli:main"]},
+    entry_points={
+        "console_scripts": ["dkl = dkl_core.cli:main"],
+        "dkl.commands": ["swift-demo = nionswift_plugin.dkl.commands"],
+    },
     install_requires=[
         "filelock",
         "gpytorch>=1.14",
@@ -52,7 +60,8 @@ setup(
         "tqdm",
     ],
     extras_require={
-        "swift": ["nionswift", "nionswift-instrumentation", "nionswift-tool", "nionutils"],
+        # Older ones lack the guarantees that the acquisition relies on; the next major ones are not known.
+        "swift": ["nionswift>=16.16,<17", "nionswift-instrumentation>=23.6,<24", "nionswift-tool>=5.1,<6", "nionutils"],
         "test": [
             "botorch",
             "build",
@@ -64,6 +73,8 @@ setup(
             "ruff",
             "SciFiReaders",
         ],
+        # Independent implementations; the tests that compare with them are skipped where they are missing.
+        "validate": ["abtem>=1.0.11", "libertem>=0.16"],
     },
     classifiers=[
         "Intended Audience :: Science/Research",

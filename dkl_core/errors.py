@@ -21,5 +21,9 @@ class MeasurementError(DKLError):
     """An instrument could not take a measurement at a site; the experiment records it as failed."""
 
 
+class InstrumentError(DKLError):
+    """An instrument cannot go on, or was told to stop; the run ends and its record is kept."""
+
+
 class ScalarizerError(DKLError):
     """A scalarizer is unknown, misused, or raised on a measurement."""

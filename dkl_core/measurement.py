@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 
 import numpy as np
@@ -58,6 +58,7 @@ class Measurement:
         seconds: how long the measurement took, s.
         dose: electrons per square angstrom received at this place, None if not applicable.
         details: anything else worth keeping (JSON-compatible values).
+        electrons: how many hit the sample for it, those of scanning and settling too; None if not known.
     """
 
     scalar: Scalar
@@ -65,6 +66,7 @@ class Measurement:
     seconds: float = 0.0
     dose: float | None = None
     details: Mapping[str, object] = field(default_factory=lambda: MappingProxyType({}))
+    electrons: float | None = None
 
     @classmethod
     def of(cls, value: float, noise_variance: float | None = None) -> Measurement:
@@ -75,6 +77,17 @@ class Measurement:
     def failed(cls, reason: str, raw: NDArray[np.generic] | None = None) -> Measurement:
         """A measurement that gave no usable number."""
         return cls(Scalar.invalid(reason), raw=raw)
+
+    def revised(self, scalar: Scalar) -> Measurement:
+        """The same measurement with another scalar; the first one is kept in the details as `original`."""
+        first = self.scalar
+        original = {
+            "value": first.value,
+            "valid": first.valid,
+            "reason": first.reason,
+            "noise_variance": first.noise_variance,
+        }
+        return replace(self, scalar=scalar, details={"original": original, **self.details})
 
     @property
     def ok(self) -> bool:

@@ -44,6 +44,8 @@ def summary(contents: RunContents) -> dict[str, Any]:
         "measured": len(told),
         "failed": sum(not entry.measurement.ok for entry in told),
         "budget": experiment.settings.stop.budget,
+        "revised": sum("original" in entry.measurement.details for entry in told),
+        "active_s": round(experiment.elapsed, 3),
         "phase": experiment.phase,
         "stop_reason": experiment.stop_reason,
         "closed_properly": contents.closed_properly,

@@ -8,10 +8,11 @@ import traceback
 from collections.abc import Sequence
 
 from dkl_core import __version__
-from dkl_core.cli import demo, evaluate, info, replay, resume, show
+from dkl_core.cli import demo, evaluate, info, replay, resume, show, simulate
+from dkl_core.cli.installed import add_installed, declare
 from dkl_core.errors import DKLError
 
-_COMMANDS = (demo, replay, evaluate, show, info, resume)
+_COMMANDS = (demo, replay, evaluate, show, info, resume, simulate)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -23,8 +24,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     Returns:
         Exit status: 0 only on success, 1 on an error, 130 when interrupted.
     """
-    parser = _parser()
-    args = parser.parse_args(argv)
+    words = list(sys.argv[1:] if argv is None else argv)
+    args = _parser(words[0] if words else "").parse_args(words)
     try:
         args.run(args)
     except KeyboardInterrupt:
@@ -40,18 +41,17 @@ def main(argv: Sequence[str] | None = None) -> int:
     return 0
 
 
-def _parser() -> argparse.ArgumentParser:
+def _parser(word: str) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="dkl", description="Deep kernel learning that decides where a microscope measures next."
     )
     parser.add_argument("--version", action="version", version=f"dkl {__version__}")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    for module in _COMMANDS:
-        command = module.add_parser(commands)
-        command.add_argument("--json", metavar="OUT", help="write the results to this file as JSON")
-        command.add_argument("--debug", action="store_true", help="show the traceback of an error")
-        command.add_argument("--quiet", action="store_true", help="no progress bar")
-        command.set_defaults(run=module.run)
+    for command in _COMMANDS:
+        declare(command, commands)
+    # Other packages are loaded only where one of theirs may be meant.
+    if word not in commands.choices:
+        add_installed(commands, commands.choices)
     return parser
 
 

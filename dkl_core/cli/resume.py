@@ -61,6 +61,5 @@ def _instrument(host: Mapping[str, Any], survey: SurveyImage) -> Instrument:
         case "replay":
             arguments = argparse.Namespace(**host["arguments"])
             return RecordedInstrument(common.problem_of(arguments))
-    raise InputError(
-        "this run was made by another host; resume it there (in Swift or LabVIEW), or look at it: dkl show"
-    )
+    where = host.get("resume", "there (in Swift or LabVIEW)")
+    raise InputError(f"this run was made by another host; resume it {where}, or look at it: dkl show")

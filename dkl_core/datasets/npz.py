@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from dkl_core.datasets.maps import Maps, listed
 from dkl_core.datasets.recorded import RawData, RecordedData, of_map
 from dkl_core.errors import DataFileError
+from dkl_core.scalarizers.detector_care import DetectorCare
 from dkl_core.survey import FloatArray, SurveyImage
 
 IMAGE_KEYS = ("image", "haadf")
@@ -83,7 +84,8 @@ def read_npz(
     """Read an `.npz` archive.
 
     Args:
-        path: the file. `sampling_A` (angstrom) or `pixel_nm` (nm, one number) in it gives the calibration.
+        path: the file. `sampling_A` (angstrom) or `pixel_nm` (nm, one number) in it gives the calibration, a map
+            `vacuum` of truth values where there is no sample.
         image: key of the structural image, (rows, columns); by default `image` or `haadf`.
         target: key of the scalar map of the same shape; by default the first that starts with `scalar_`.
         raw: whether to read `spectra` or `patterns` as well.
@@ -125,6 +127,7 @@ def _recorded(archive: _Archive, image: str | None, target: str | None, raw: boo
         name=archive.path.name,
         note=archive.text("note"),
         notices=notices,
+        vacuum=_vacuum(archive, shape),
     )
 
 
@@ -162,6 +165,13 @@ def _pixel_nm(archive: _Archive) -> tuple[float, float] | None:
     return None if pixel_nm is None else (pixel_nm, pixel_nm)
 
 
+def _vacuum(archive: _Archive, shape: tuple[int, int]) -> NDArray[np.bool_] | None:
+    header = archive.headers.get("vacuum")
+    if header is None or header.shape != shape or header.dtype.kind != "b":
+        return None
+    return np.asarray(archive.read("vacuum"), dtype=bool)
+
+
 def _raw(archive: _Archive, shape: tuple[int, int]) -> RawData | None:
     for key, dimensions, reader in (("patterns", 4, _patterns), ("spectra", 3, _spectra)):
         header = archive.headers.get(key)
@@ -179,7 +189,24 @@ def _patterns(archive: _Archive, key: str) -> RawData:
         scale=1.0 if scale is None else scale,
         power=1 if root is None else 2,
         constants=_constants(archive),
+        care=_care(archive, archive.headers[key].shape[2:]),
     )
+
+
+def _care(archive: _Archive, shape: tuple[int, ...]) -> DetectorCare | None:
+    """What corrects raw counts, where the file has offset, gain or bad pixels of its camera."""
+    offset = archive.number("offset_counts") or 0.0
+    gain, bad = archive.headers.get("gain"), archive.headers.get("bad_px")
+    mask = np.zeros(shape, dtype=np.bool_)
+    if bad is not None and bad.dtype.kind in "iu" and len(bad.shape) == 2 and bad.shape[1] == len(shape):
+        mask[tuple(np.asarray(archive.read("bad_px"), dtype=np.intp).T)] = True
+    response = None
+    if gain is not None and gain.shape == shape and gain.dtype.kind == "f":
+        # What a dead pixel's gain is does not matter, it is filled in.
+        response = np.where(mask, 1.0, np.asarray(archive.read("gain"), dtype=np.float64))
+    if offset == 0 and response is None and not mask.any():
+        return None
+    return DetectorCare(offset, response, mask if mask.any() else None)
 
 
 def _spectra(archive: _Archive, key: str) -> RawData:

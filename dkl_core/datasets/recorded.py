@@ -11,6 +11,8 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from dkl_core.scalarizers.detector_care import DetectorCare
+from dkl_core.scalarizers.pattern import MRAD_PER_PX, Pattern
 from dkl_core.survey import FloatArray, SurveyImage
 
 RawKind = Literal["spectrum", "pattern"]
@@ -29,6 +31,7 @@ class RawData:
         scale: factor from the stored number to the physical one.
         power: exponent after scaling, 2 for sets that store the square root.
         constants: the file's named numbers that a scalarizer may need (`det_mrad`, `centre_px`, `energy_eV`, ...).
+        care: corrects patterns that are stored as raw counts of a camera; None where nothing is to be corrected.
     """
 
     kind: RawKind
@@ -38,6 +41,7 @@ class RawData:
     scale: float = 1.0
     power: int = 1
     constants: Mapping[str, float] = field(default_factory=lambda: MappingProxyType({}))
+    care: DetectorCare | None = None
 
     def at(self, where: int | tuple[int, int]) -> FloatArray:
         """The raw measurement of one site.
@@ -52,6 +56,33 @@ class RawData:
         if self.axis is None:
             return values
         return np.vstack([self.axis, values])
+
+    @property
+    def is_calibrated(self) -> bool:
+        """Whether the file says how large a detector pixel is."""
+        return MRAD_PER_PX in self.constants
+
+    def pattern(self, where: int | tuple[int, int]) -> Pattern:
+        """The pattern of one site, corrected and calibrated as far as the file says how.
+
+        Args:
+            where: as in `at`.
+
+        Raises:
+            InputError: the angle per pixel is missing.
+        """
+        return self.calibrated(self.at(where))
+
+    def calibrated(self, values: FloatArray) -> Pattern:
+        """A pattern that `at` gave, corrected and calibrated.
+
+        Raises:
+            InputError: the angle per pixel is missing.
+        """
+        pattern = Pattern.from_array(values, self.constants)
+        if self.care is None:
+            return pattern
+        return self.care.corrected(values, pattern.mrad_per_px, pattern.counts_per_electron, pattern.centre_px)
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,6 +100,7 @@ class RecordedData:
         name: the file's name.
         note: what the file says of itself.
         notices: what the reader had to assume or fill in; to be shown to the user.
+        vacuum: where there is no sample, the survey image's shape; None where the file does not tell.
     """
 
     survey: SurveyImage
@@ -80,6 +112,7 @@ class RecordedData:
     name: str = ""
     note: str = ""
     notices: tuple[str, ...] = ()
+    vacuum: NDArray[np.bool_] | None = None
 
     @property
     def known_sites(self) -> NDArray[np.int64]:
@@ -125,6 +158,7 @@ def of_map(
     name: str = "",
     note: str = "",
     notices: tuple[str, ...] = (),
+    vacuum: NDArray[np.bool_] | None = None,
 ) -> RecordedData:
     """Recorded data whose scalar is known on a full map (rows, columns) of the survey image.
 
@@ -132,5 +166,5 @@ def of_map(
     """
     known = np.empty(0) if target_map is None else target_map[np.isfinite(target_map)]
     return RecordedData(
-        survey, target_name, known, target_map=target_map, raw=raw, name=name, note=note, notices=notices
+        survey, target_name, known, None, target_map, raw=raw, name=name, note=note, notices=notices, vacuum=vacuum
     )

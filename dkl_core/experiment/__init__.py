@@ -1,11 +1,12 @@
 """The experiment: settings, ask and tell, resuming, and driving an instrument."""
 
-from dkl_core.experiment.experiment import Experiment, Phase
-from dkl_core.experiment.instrument import Instrument, Progress, run
+from dkl_core.experiment.experiment import Experiment
+from dkl_core.experiment.instrument import Instrument, Progress, Refit, Revising, run
 from dkl_core.experiment.journal import EventSink, Told
 from dkl_core.experiment.recorded import RecordedExperiment
 from dkl_core.experiment.refit import RefitTask
 from dkl_core.experiment.settings import ExperimentSettings, SeedSettings, StopRules
+from dkl_core.experiment.standing import Phase
 
 __all__ = [
     "EventSink",
@@ -15,7 +16,9 @@ __all__ = [
     "Phase",
     "Progress",
     "RecordedExperiment",
+    "Refit",
     "RefitTask",
+    "Revising",
     "SeedSettings",
     "StopRules",
     "Told",

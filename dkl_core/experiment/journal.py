@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from numbers import Real
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from dkl_core.errors import InputError
 from dkl_core.measurement import Measurement, Scalar, Site
 
+_STEADY = 0.2
 EventSink = Callable[[str, Mapping[str, Any], Mapping[str, NDArray[Any]]], None]
 """Takes (kind, data, arrays) of every event before the experiment acts on it; raises to refuse it."""
 
@@ -31,6 +35,7 @@ class Told:
         predicted_mean: what the model expected just before, NaN if it had not been fitted.
         predicted_std: how sure it was (noise included), NaN if it had not been fitted.
         time: when it was told, s since 1970 (UTC).
+        elapsed: how long the experiment had been active then, s; pauses do not count.
     """
 
     site: Site
@@ -39,6 +44,15 @@ class Told:
     predicted_mean: float = float("nan")
     predicted_std: float = float("nan")
     time: float = field(default_factory=lambda: datetime.now(UTC).timestamp())
+    elapsed: float = 0.0
+
+    def revised(self, scalar: Scalar) -> Told:
+        """The same measurement with another scalar; the first one is kept in its details."""
+        return replace(self, measurement=self.measurement.revised(scalar))
+
+    def without_raw(self) -> Told:
+        """The same measurement without its raw data."""
+        return replace(self, measurement=replace(self.measurement, raw=None))
 
     def to_event(self) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
         """The data and arrays of a `tell` event."""
@@ -53,12 +67,14 @@ class Told:
             "noise_variance": scalar.noise_variance,
             "seconds": taken.seconds,
             "dose": taken.dose,
+            "electrons": taken.electrons,
             "time": self.time,
             "attempt": self.attempt,
             "details": {
                 **taken.details,
                 "predicted_mean": self.predicted_mean,
                 "predicted_std": self.predicted_std,
+                "elapsed": self.elapsed,
             },
         }
         return data, {} if taken.raw is None else {"raw": np.asarray(taken.raw)}
@@ -68,7 +84,67 @@ class Told:
         """The inverse of `to_event`."""
         details = dict(data["details"] or {})
         mean, std = details.pop("predicted_mean", float("nan")), details.pop("predicted_std", float("nan"))
-        scalar = Scalar(float(data["value"]), bool(data["valid"]), data["reason"], data["noise_variance"])
-        measurement = Measurement(scalar, raw, data["seconds"], data["dose"], details)
+        elapsed = details.pop("elapsed", 0.0)
+        measurement = Measurement(
+            scalar_from_event(data), raw, data["seconds"], data["dose"], details, data.get("electrons")
+        )
         site = Site(int(data["site"]), int(data["row"]), int(data["col"]))
-        return cls(site, measurement, int(data["attempt"]), float(mean), float(std), float(data["time"]))
+        return cls(
+            site, measurement, int(data["attempt"]), float(mean), float(std), float(data["time"]), float(elapsed)
+        )
+
+
+def revision_event(changes: Mapping[int, Scalar]) -> dict[str, Any]:
+    """The data of a `revise` event."""
+    return {
+        "changes": [
+            {
+                "told": number,
+                "value": scalar.value,
+                "valid": scalar.valid,
+                "reason": scalar.reason,
+                "noise_variance": scalar.noise_variance,
+            }
+            for number, scalar in changes.items()
+        ],
+        "time": datetime.now(UTC).timestamp(),
+    }
+
+
+def scalar_from_event(data: Mapping[str, Any]) -> Scalar:
+    """The scalar in the data of a `tell` event, or in one change of a `revise` event."""
+    return Scalar(float(data["value"]), bool(data["valid"]), data["reason"], data["noise_variance"])
+
+
+def usable_scalar(scalar: Scalar) -> Scalar:
+    """The scalar, or an invalid one where its value or its noise variance would upset the model."""
+    if not scalar.valid:
+        return scalar
+    if not math.isfinite(scalar.value):
+        return Scalar.invalid(f"the scalar is {scalar.value}, which is not a finite number", scalar.value)
+    variance = scalar.noise_variance
+    if variance is None or math.isnan(variance) or 0 <= variance < math.inf:
+        return scalar
+    reason = f"its noise variance is {variance}, which must be zero or positive and finite"
+    return Scalar.invalid(reason, scalar.value)
+
+
+def with_steady_noise(scalar: Scalar, before: Scalar) -> Scalar:
+    """The scalar with the noise variance from before where it is nearly the same; the model then follows quickly."""
+    new, old = scalar.noise_variance, before.noise_variance
+    if new is None or old is None or not abs(new - old) <= _STEADY * old:
+        return scalar
+    return replace(scalar, noise_variance=old)
+
+
+def check_note(data: Mapping[str, Any]) -> None:
+    """Refuse a note that the electron limit could not count.
+
+    Raises:
+        InputError: the electrons of a dose are no number, or negative.
+    """
+    electrons = data.get("electrons")
+    if data["kind"] != "dose" or electrons is None:
+        return
+    if not isinstance(electrons, Real) or not 0 <= float(electrons) < math.inf:
+        raise InputError(f"a dose of {electrons!r} electrons cannot be counted; give a number, zero or positive")

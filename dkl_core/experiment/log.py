@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from dkl_core.experiment.journal import Told
 from dkl_core.experiment.refit import Observed
 from dkl_core.goal import Goal
+from dkl_core.measurement import Scalar
 from dkl_core.survey import FloatArray
 
 
@@ -21,18 +22,23 @@ class SiteLog:
         told: all measurements in order, failed ones included.
         valid: those that can be learned from, in order.
         pending: sites that were asked and not told yet, in order.
-        excluded: sites that may not be measured (any more).
     """
 
     def __init__(self, sites: int, retries: int) -> None:
         self.told: list[Told] = []
+        self.valid: list[Told] = []
         self.pending: list[int] = []
-        self.excluded: set[int] = set()
         self._sites = sites
         self._retries = retries
         self._attempts: Counter[int] = Counter()
         self._measured: set[int] = set()
-        self.valid: list[Told] = []
+        self._forbidden: set[int] = set()
+        self._given_up: set[int] = set()
+
+    @property
+    def excluded(self) -> set[int]:
+        """Sites that may not be measured (any more): forbidden, or failed too often."""
+        return self._forbidden | self._given_up
 
     @property
     def valid_count(self) -> int:
@@ -52,23 +58,28 @@ class SiteLog:
         """Take a measurement in; a site that failed too often is excluded."""
         index = told.site.index
         self.told.append(told)
-        self._attempts[index] += 1
         if index in self.pending:
             self.pending.remove(index)
-        if told.measurement.ok:
-            self._measured.add(index)
-            self.valid.append(told)
-        elif index not in self._measured and self._attempts[index] > self._retries:
-            self.excluded.add(index)
+        self._judge(told)
+
+    def revise(self, changes: Mapping[int, Scalar]) -> None:
+        """Exchange the scalars of measurements, by their numbers in `told`."""
+        for number, scalar in changes.items():
+            told = self.told[number]
+            self.told[number] = told.revised(scalar)
+        self.valid, self._attempts, self._measured, self._given_up = [], Counter(), set(), set()
+        for told in self.told:
+            self._judge(told)
 
     def exclude(self, indices: Iterable[int]) -> None:
         """Take sites out, pending ones too."""
-        self.excluded.update(indices)
-        self.pending = [index for index in self.pending if index not in self.excluded]
+        self._forbidden.update(indices)
+        self.pending = [index for index in self.pending if index not in self._forbidden]
 
     def is_open(self, index: int) -> bool:
         """Whether a site may still be asked."""
-        return index not in self._measured and index not in self.excluded and index not in self.pending
+        closed = (self._measured, self._forbidden, self._given_up, self.pending)
+        return not any(index in sites for sites in closed)
 
     def open_mask(self) -> NDArray[np.bool_]:
         """Which sites may still be asked, shape (M,)."""
@@ -96,3 +107,13 @@ class SiteLog:
 
     def _best(self, goal: Goal) -> int:
         return int(np.argmax(goal.merit([told.measurement.scalar.value for told in self.valid])))
+
+    def _judge(self, told: Told) -> None:
+        index = told.site.index
+        self._attempts[index] += 1
+        if told.measurement.ok:
+            self._measured.add(index)
+            self._given_up.discard(index)
+            self.valid.append(told)
+        elif index not in self._measured and self._attempts[index] > self._retries:
+            self._given_up.add(index)

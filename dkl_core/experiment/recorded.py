@@ -35,6 +35,7 @@ class RecordedExperiment:
         self.record = record
         self.host = host
         experiment.sink = self._write
+        experiment.forget_raw()
 
     @classmethod
     def start(
@@ -118,7 +119,7 @@ def rebuilt(contents: RunContents) -> Experiment:
         experiment = Experiment(header.survey, settings, mask=header.mask, positions=header.settings.get("positions"))
         state = None
         for event in contents.events():
-            experiment.replay_event(event.kind, event.data, event.arrays.get("raw"))
+            experiment.replay_event(event.kind, event.data)
         latest = contents.latest_fit
         if latest is not None:
             state = {name: np.asarray(array) for name, array in latest.arrays.items()}

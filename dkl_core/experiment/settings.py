@@ -54,11 +54,16 @@ class StopRules:
         patience: stop after so many measurements by the model without a better one; None never.
         uncertainty: stop when no open site is more uncertain than this share of the measured scalars' standard
             deviation; None never.
+        seconds: stop before the run has been active for longer, s; pauses do not count. None: no limit.
+        electrons: stop before more electrons have hit the sample, those of survey and reference images too where the
+            host notes them. None: no limit.
     """
 
     budget: int = 100
     patience: int | None = None
     uncertainty: float | None = None
+    seconds: float | None = None
+    electrons: float | None = None
 
     def __post_init__(self) -> None:
         if self.budget < 1:
@@ -67,6 +72,10 @@ class StopRules:
             raise InputError(f"patience is {self.patience}; give the number of measurements to wait, 1 or more")
         if self.uncertainty is not None and not self.uncertainty > 0:
             raise InputError(f"uncertainty is {self.uncertainty}; give a positive share, e.g. 0.1")
+        if self.seconds is not None and not self.seconds > 0:
+            raise InputError(f"the time limit is {self.seconds} s; give a positive number of seconds, or None")
+        if self.electrons is not None and not self.electrons > 0:
+            raise InputError(f"the electron limit is {self.electrons}; give a positive number of electrons, or None")
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ The file, as any HDF5 reader shows it:
 | attributes | `format`, `format_version`, `created`, `versions` (JSON), `run` (the run's own name) |
 | `settings` | the configuration, JSON; NaN and infinity are written {"$float": "nan"} |
 | `survey/image`, `survey/mask` | survey image (NSID, calibrated axes) and the pixels where measuring is allowed |
-| `measurements/<column>` | one element per told measurement, failed ones included |
+| `measurements/<column>` | one element per told measurement, failed ones included, scalars as last revised |
 | `measurements/raw_NNN/raw` | raw data (NSID), a stack per shape and type; `raw_group` and `raw_row` point into it |
 | `events/log` | every event in order, a line of JSON each |
 | `events/arrays` | arrays of events other than `fit` and the raw data |

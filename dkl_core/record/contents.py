@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from functools import cached_property
+from itertools import islice
 from pathlib import Path
 
-from dkl_core.record.events import Event, RunHeader
+from dkl_core.errors import InputError
+from dkl_core.record.events import Array, Event, RunHeader
 from dkl_core.record.header import read_header
 from dkl_core.record.runfile import RunFile, damage_reported
-from dkl_core.record.tells import MeasurementTable
+from dkl_core.record.tells import MeasurementTable, latest_tells
 
 
 class RunContents:
@@ -41,16 +43,29 @@ class RunContents:
     def events(self) -> Iterator[Event]:
         """Every event in the order it was recorded; its arrays are read when asked for, while this is open.
 
-        Of the older `fit` events the arrays are no longer there.
+        A `tell` comes as it was told, whatever was revised later. Of the older `fit` events the arrays are no longer
+        there.
         """
         with damage_reported(self.path):
             yield from self._file.events()
 
     @cached_property
     def measurements(self) -> MeasurementTable:
-        """The measurement table, failed measurements included."""
+        """The measurement table, failed measurements included, with the latest scalars."""
         with damage_reported(self.path):
-            return MeasurementTable.of(event.data for event in self.events() if event.kind == "tell")
+            return MeasurementTable.of(latest_tells(self.events()))
+
+    def raw(self, number: int) -> Array | None:
+        """Raw data of a measurement, by its number in the order of telling; None where it has none.
+
+        Raises:
+            InputError: there is no such measurement.
+        """
+        tells = (event for event in self.events() if event.kind == "tell")
+        event = next(islice(tells, number, None), None)
+        if event is None:
+            raise InputError(f"there is no measurement {number} in {self.path}; they are counted from 0")
+        return event.arrays.get("raw")
 
     @cached_property
     def latest_fit(self) -> Event | None:

@@ -85,6 +85,8 @@ class _Folder:
             raw = frame.packed("raw") if "raw" in frame.names else None
             place = self._measured.add(jsontext.decoded(frame.data), raw)
             links |= {"raw": place} if place else {}
+        elif frame.kind == "revise":
+            self._measured.revise(jsontext.decoded(frame.data)["changes"])
         self._log.add(jsontext.to_text({"seq": seq, "kind": frame.kind, "data": frame.data, "arrays": links}))
 
     def finish(self) -> None:

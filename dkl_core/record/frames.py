@@ -14,7 +14,7 @@ from dkl_core.errors import InputError
 from dkl_core.record import jsontext
 from dkl_core.record.arrays import PackedArray, packed
 from dkl_core.record.events import Event
-from dkl_core.record.tells import check_tell
+from dkl_core.record.tells import check_revision, check_tell
 
 # magic, CRC-32 of all that follows it, sequence number, bytes of text, bytes of arrays
 HEAD = struct.Struct("<4sIQQQ")
@@ -92,6 +92,8 @@ def frame_of(event: Event) -> Frame:
             raise InputError(f"the array name {name!r} cannot be used; give letters, digits, '_', '-' and '.'")
     if event.kind == "tell":
         check_tell(event.data)
+    if event.kind == "revise":
+        check_revision(event.data)
     data = jsontext.encoded(event.data, event.kind)
     return Frame(event.kind, data, {name: packed(array, name) for name, array in event.arrays.items()})
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,7 +11,7 @@ import numpy as np
 from dkl_core.record.arrays import PackedArray
 from dkl_core.record.growing import Growing
 from dkl_core.record.nsid import Axis, Title, mark_main
-from dkl_core.record.tells import COLUMNS, array_type, cells
+from dkl_core.record.tells import COLUMNS, OPTIONAL, REVISED, array_type, cell, cells, from_cells, revised_tell
 
 if TYPE_CHECKING:
     import h5py
@@ -37,6 +37,11 @@ class Measured:
         meaning = "number of the stack raw_NNN that holds the raw data; -1 when there is none"
         self._raw_group = Growing(self._group, "raw_group", _INTEGER, units="", meaning=meaning)
         self._raw_row = Growing(self._group, "raw_row", _INTEGER, units="", meaning="row of the stack; -1 when none")
+        # Columns that the file's writer did not know yet.
+        for name in OPTIONAL:
+            for _ in range(len(self._columns["site"]) - len(self._columns[name])):
+                self._columns[name].add(cell({}, name))
+        self._changes: list[Mapping[str, Any]] = []
         self._stacks: list[h5py.Dataset] = []
         while (name := _STACK.format(len(self._stacks))) in self._group:
             self._stacks.append(self._group[name]["raw"])
@@ -58,13 +63,39 @@ class Measured:
         self._raw_row.add(row)
         return None if raw is None else {"at": self._stacks[number].name, "row": row}
 
+    def revise(self, changes: Iterable[Mapping[str, Any]]) -> None:
+        """Exchange scalars; it shows after `finish`.
+
+        Args:
+            changes: those of a `revise` event.
+        """
+        self._changes += changes
+
     def finish(self) -> None:
         """Write what waits and label the stacks."""
         for column in (*self._columns.values(), self._raw_group, self._raw_row):
             column.flush()
+        if self._changes:
+            self._apply_changes()
         groups = self._raw_group.dataset[()]
         for number, stack in enumerate(self._stacks):
             _label(stack, np.flatnonzero(groups == number))
+
+    def _apply_changes(self) -> None:
+        columns = {name: self._columns[name].dataset for name in (*REVISED, "details")}
+        values = {name: dataset[()] for name, dataset in columns.items()}
+        rows: dict[int, dict[str, Any]] = {}
+        for change in self._changes:
+            number = change["told"]
+            if 0 <= number < len(values["value"]):
+                row = rows.get(number) or from_cells({name: column[number] for name, column in values.items()})
+                rows[number] = revised_tell(row, change)
+        for number, row in rows.items():
+            for name, column in values.items():
+                column[number] = cell(row, name)
+        for name, dataset in columns.items():
+            dataset[...] = values[name]
+        self._changes = []
 
     def _stacked(self, raw: PackedArray) -> tuple[int, int]:
         number = self._number(raw)

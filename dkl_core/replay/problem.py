@@ -6,13 +6,13 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
-from numpy.typing import NDArray
 
 from dkl_core.datasets import RecordedData
-from dkl_core.errors import DataFileError, InputError, MeasurementError, ScalarizerError
-from dkl_core.measurement import Measurement, Scalar, Site
+from dkl_core.errors import InputError, MeasurementError
+from dkl_core.measurement import Measurement, Site
 from dkl_core.patches import Patches, PatchSettings, make_patches
-from dkl_core.scalarizers import NamedScalarizer, Spectrum
+from dkl_core.replay.sources import Source, source_of
+from dkl_core.scalarizers import NamedScalarizer
 from dkl_core.survey import FloatArray, SurveyImage
 
 
@@ -54,14 +54,15 @@ def replay_problem(
     Args:
         data: what was recorded.
         settings: sites and patches; the places of data that are not a full map are kept as they are.
-        scalarizer: makes the scalars of the raw data anew; None takes the recorded ones.
+        scalarizer: makes the scalars of the raw data anew; None takes the recorded ones. One that needs a reference
+            gets that of the whole field, one that takes blocks gets neighbouring places of the scan.
         repeats: keep repeated measurements of a place as sites of their own (for an evaluation).
 
     Raises:
         InputError: settings that the image cannot meet, or no known scalar at any site.
         DataFileError: a scalarizer is given but the file has no raw data of its kind.
     """
-    source = _Source(data, scalarizer)
+    source = source_of(data, scalarizer)
     if data.positions is None:
         patches = make_patches(data.survey, settings)
         truth = np.array([source.value(int(r), int(c)) for r, c in patches.sites.positions])
@@ -71,8 +72,18 @@ def replay_problem(
         patches = make_patches(data.survey, replace(settings, nan="fill"), positions=places[rows])
         truth = np.array([source.value_of(int(row)) for row in rows])
     if not np.isfinite(truth).any():
-        raise InputError(f"no site has a known {source.target}; choose another window, stride, target or scalarizer")
+        raise InputError(
+            f"no site has a known {source.target}{_reason(source, patches.sites[0])}; "
+            "choose another window, stride, target or scalarizer"
+        )
     return ReplayProblem(data.survey, patches, truth, source.measure, source.target, data.positions is None)
+
+
+def _reason(source: Source, site: Site) -> str:
+    try:
+        return f" (at the first {source.measure(site).reason})"
+    except MeasurementError:
+        return ""
 
 
 class RecordedInstrument:
@@ -95,54 +106,3 @@ class RecordedInstrument:
 
     def park(self) -> None:
         """There is no beam and no tip."""
-
-
-class _Source:
-    """Scalars as recorded, or made of the raw data."""
-
-    def __init__(self, data: RecordedData, scalarizer: NamedScalarizer | None) -> None:
-        self._data = data
-        self._scalarizer = scalarizer
-        self.target = data.target_name if scalarizer is None else scalarizer.name
-        if scalarizer is None:
-            return
-        kind = None if data.raw is None else data.raw.kind
-        if kind is None or scalarizer.raw_kind not in (kind, "any"):
-            has = "no raw data" if kind is None else f"a {kind} per site"
-            raise DataFileError(
-                f"{data.name} has {has}; the scalarizer {scalarizer.name!r} takes a {scalarizer.raw_kind}: "
-                "leave --scalarizer out, or give a file that has one"
-            )
-
-    def value(self, row: int, col: int) -> float:
-        if self._scalarizer is None:
-            return self._data.value_at(row, col)
-        scalar = self._scalar(self._data.raw_at(row, col))
-        return scalar.value if scalar.valid else np.nan
-
-    def value_of(self, number: int) -> float:
-        if self._scalarizer is None or self._data.raw is None:
-            return float(self._data.values[number])
-        scalar = self._scalar(self._data.raw.at(number))
-        return scalar.value if scalar.valid else np.nan
-
-    def measure(self, site: Site) -> Measurement:
-        raw = self._data.raw_at(site.row, site.col)
-        if self._scalarizer is not None:
-            return Measurement(self._scalar(raw), raw)
-        value = self._data.value_at(site.row, site.col)
-        if not np.isfinite(value):
-            raise MeasurementError(f"nothing was recorded at row {site.row}, column {site.col}")
-        return Measurement(Scalar(value), raw)
-
-    def _scalar(self, raw: NDArray[np.float64] | None) -> Scalar:
-        assert self._scalarizer is not None
-        assert self._data.raw is not None
-        if raw is None:
-            return Scalar.invalid("nothing was recorded here")
-        try:
-            return self._scalarizer(
-                Spectrum.from_array(raw, self._data.raw.channels) if self._data.raw.kind == "spectrum" else raw
-            )
-        except ScalarizerError as error:
-            return Scalar.invalid(str(error))

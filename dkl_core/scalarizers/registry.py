@@ -13,7 +13,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from importlib import metadata
-from types import MappingProxyType
+from numbers import Integral, Real
+from types import MappingProxyType, NoneType
 from typing import Any, Literal, Protocol, TypeVar, runtime_checkable
 
 from dkl_core.errors import ScalarizerError
@@ -22,7 +23,14 @@ from dkl_core.scalarizers.results import as_scalar, display_name, guarded
 from dkl_core.scalarizers.user import is_reference, load_reference
 
 ENTRY_POINT_GROUP = "dkl.scalarizers"
-RawKind = Literal["spectrum", "pattern", "any"]
+RawKind = Literal["spectrum", "pattern", "block", "any"]
+_PLAIN: Mapping[str, tuple[type, str]] = {
+    "bool": (bool, "true or false"),
+    "int": (Integral, "a whole number"),
+    "float": (Real, "a number"),
+    "str": (str, "a text"),
+    "None": (NoneType, "none"),
+}
 Maker = TypeVar("Maker", bound=Callable[..., Any])
 
 
@@ -262,6 +270,18 @@ def _check_options(
     missing = [option.name for option in known if option.required and option.name not in given]
     if missing:
         raise ScalarizerError(f"{name} needs the option {' and '.join(missing)}")
+    for option in known:
+        if option.name in given:
+            _check_kind(f"{name}: {option.name}", given[option.name], option.kind.split(" | "))
+
+
+def _check_kind(what: str, value: object, kinds: list[str]) -> None:
+    """Refuse a value that is of none of the kinds; where one of them is not plain, the maker has to judge."""
+    if not all(kind in _PLAIN for kind in kinds):
+        return
+    fits = "bool" in kinds if isinstance(value, bool) else isinstance(value, tuple(_PLAIN[kind][0] for kind in kinds))
+    if not fits:
+        raise ScalarizerError(f"{what} is {value!r}; give {' or '.join(_PLAIN[kind][1] for kind in kinds)}")
 
 
 def _built(name: str, maker: type, options: Mapping[str, Any]) -> Callable[[Any], object]:

@@ -140,6 +140,39 @@ class Surrogate:
         self._count += 1
         self._prediction = None
 
+    def revalue(self, values: ArrayLike) -> None:
+        """Exchange all scalars (n,), at the same sites and with the same noise, hyper-parameters unchanged.
+
+        The posterior is the exact one; O(n^2 + n M).
+
+        Raises:
+            InputError: nothing fitted yet, another number of scalars, one that is not finite.
+        """
+        self._require_fit()
+        scalars = np.asarray(values, dtype=np.float64).reshape(-1)
+        if len(scalars) != self._count:
+            raise InputError(f"{len(scalars)} scalars are given for {self._count} measurements; give one for each")
+        sites, scalars, noise = self._checked(np.zeros(len(scalars), dtype=np.int64), scalars, None)
+        target = self._observed(sites, scalars, noise).target
+        with one_thread_each():
+            self._each([partial(posterior.retarget, target) for _, posterior in self._posteriors])
+        self._prediction = None
+
+    def recondition(self, indices: ArrayLike, values: ArrayLike, noise_variance: ArrayLike | None = None) -> None:
+        """Forget the measurements and learn from these instead, hyper-parameters unchanged: O(n^3 + n^2 M).
+
+        Raises:
+            InputError: nothing fitted yet, or measurements that `fit` would refuse.
+        """
+        self._require_fit()
+        sites, scalars, noise = self._checked(indices, values, noise_variance)
+        data = self._observed(sites, scalars, noise)
+        known = data.indices, data.target, data.extra_noise
+        with one_thread_each():
+            self._each([partial(posterior.condition, *known) for _, posterior in self._posteriors])
+        self._count = len(sites)
+        self._prediction = None
+
     def predict(self) -> Prediction:
         """Mean and standard deviations at all sites.
 
@@ -257,23 +290,42 @@ class Surrogate:
         self._prediction = None
 
     def restore(
-        self, state: Arrays, indices: ArrayLike, values: ArrayLike, noise_variance: ArrayLike | None = None
+        self,
+        state: Arrays,
+        indices: ArrayLike,
+        values: ArrayLike,
+        noise_variance: ArrayLike | None = None,
+        *,
+        conditioned: int | None = None,
+        revalued: int = 0,
     ) -> None:
         """Continue from a saved state: condition on the measurements known at the last fit, then add the later ones.
 
         The posterior is the one of the saved surrogate to the last bit, as every step is repeated in its order.
+
+        Args:
+            state: what `state` gave.
+            indices: measured sites (n,).
+            values: their scalars (n,).
+            noise_variance: as in `fit`.
+            conditioned: how many of them the posterior was last conditioned on at once, where it was not by the fit.
+            revalued: how many were there at the last `revalue` after that; 0 if there was none.
 
         Raises:
             InputError: a state of another model, or fewer measurements than it was fitted to.
         """
         sites, scalars, noise = self._checked(indices, values, noise_variance)
         self.take_over(state)
-        first = self._fitted_to
-        if first > len(sites):
+        first = self._fitted_to if conditioned is None else conditioned
+        if max(first, revalued) > len(sites):
             raise InputError(f"the saved state was fitted to {first} measurements; only {len(sites)} are given")
         self._condition(sites[:first], scalars[:first], noise[:first])
-        for site, scalar, variance in zip(sites[first:], scalars[first:], noise[first:], strict=True):
-            self.update(int(site), float(scalar), float(variance))
+        for at in range(first, len(sites)):
+            if at == revalued:
+                self.revalue(scalars[:at])
+            self.update(int(sites[at]), float(scalars[at]), float(noise[at]))
+        if revalued == len(sites):
+            self.revalue(scalars)
 
     def save(self, path: Path | str) -> None:
         """Write the state as plain tensors; read it with `load`, or with torch.load(weights_only=True)."""

@@ -110,6 +110,16 @@ class SitePosterior:
         self._extend(index, 0.0)
         self._whitened[self._n - 1] = 0.0
 
+    def retarget(self, target: Tensor) -> None:
+        """Exchange all measured values, at the same sites and with the same noise: O(n^2 + n M).
+
+        Args:
+            target: standardised scalars (n,).
+        """
+        whitened = torch.linalg.solve_triangular(self.factor, target[:, None], upper=False)[:, 0]
+        self._whitened[: self._n] = whitened
+        self.mean = self._explained_by(whitened)
+
     def forget(self, kept: int, mean: Tensor, variance: Tensor) -> None:
         """Take back all but the first `kept` measurements, with the mean and variance from when there were so many."""
         self._n = kept

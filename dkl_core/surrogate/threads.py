@@ -7,6 +7,7 @@ microscope's own software, the threads wait for each other a hundred times longe
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -17,6 +18,7 @@ import torch
 
 Result = TypeVar("Result")
 _WORKERS = min(4, os.cpu_count() or 1)
+_here = threading.local()
 
 
 @contextmanager
@@ -33,6 +35,12 @@ def one_thread_each() -> Iterator[None]:
         torch.set_num_threads(before)
 
 
+def work_in_background() -> None:
+    """Make the thread that calls this one for long work: what it runs side by side keeps nobody else waiting."""
+    torch.set_num_threads(1)
+    _here.pool = "dkl-background"
+
+
 def side_by_side(tasks: Sequence[Callable[[], Result]]) -> list[Result]:
     """Run tasks that do not touch each other's data; results in the order of the tasks.
 
@@ -41,9 +49,10 @@ def side_by_side(tasks: Sequence[Callable[[], Result]]) -> list[Result]:
     """
     if len(tasks) < 2 or _WORKERS == 1:
         return [task() for task in tasks]
-    return [future.result() for future in [_pool().submit(task) for task in tasks]]
+    pool = _pool(getattr(_here, "pool", "dkl-expert"))
+    return [future.result() for future in [pool.submit(task) for task in tasks]]
 
 
 @cache
-def _pool() -> ThreadPoolExecutor:
-    return ThreadPoolExecutor(_WORKERS, "dkl-expert", initializer=torch.set_num_threads, initargs=(1,))
+def _pool(name: str) -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(_WORKERS, name, initializer=torch.set_num_threads, initargs=(1,))

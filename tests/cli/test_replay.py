@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from dkl_core.record import read_run
 from tests.cli.conftest import Command
 
 SMALL = ("--window", 6, "--stride", 2, "--budget", 18, "--seeds-init", 8)
@@ -89,13 +90,27 @@ def test_a_scalarizer_makes_the_scalars_of_the_raw_spectra(dkl: Command, shared_
     assert made["values"] == pytest.approx(stored["values"], rel=1e-7)
 
 
+def test_scalars_of_a_4d_set_refer_to_its_whole_field(dkl: Command, graphene: Path, tmp_path: Path) -> None:
+    run, out = tmp_path / "run.h5", tmp_path / "r.json"
+    words = ("--scalarizer", "com_magnitude", "--option", "semiangle_mrad=30", "--budget", 12, "--seeds-init", 8)
+    assert dkl("replay", graphene, *words, "--baselines", "", "--out", run, "--json", out)[0] == 0
+    measured = results_of(out)[0]
+    with np.load(graphene) as data:
+        recorded = data["com_mag"][tuple(np.array(measured["positions"]).T)]
+    assert np.corrcoef(measured["values"], recorded)[0, 1] > 0.99
+    with read_run(run) as contents:
+        assert all("reading" in details for details in contents.measurements.details)
+    assert dkl("resume", run, "--budget", 14)[0] == 0
+
+
 def test_a_run_of_another_host_is_not_resumed_here(dkl: Command, rings: Path, tmp_path: Path) -> None:
     from dkl_core import ExperimentSettings, PatchSettings, RecordedExperiment, SurveyImage
 
     with np.load(rings) as data:
         survey = SurveyImage(data["image"])
     path = tmp_path / "swift.h5"
-    RecordedExperiment.start(path, survey, ExperimentSettings(PatchSettings(6, 4)), host={"kind": "swift"}).close()
+    host = {"kind": "swift", "resume": "with the button in the window"}
+    RecordedExperiment.start(path, survey, ExperimentSettings(PatchSettings(6, 4)), host=host).close()
     status, _, error = dkl("resume", path)
     assert status == 1
-    assert "another host" in error
+    assert "another host; resume it with the button in the window" in error

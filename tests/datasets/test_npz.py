@@ -223,3 +223,15 @@ def test_measured_sets_are_read(shared_data: Path, name: str, target: str, size:
     data = load_recorded(shared_data / "measured" / f"{name}.npz", target=target)
     assert data.values.size == size
     assert len(data.note) > 10
+
+
+def test_where_there_is_vacuum_is_read(write_npz: Writer) -> None:
+    vacuum = np.zeros(IMAGE.shape, dtype=bool)
+    vacuum[2] = True
+    known = load_recorded(write_npz(image=IMAGE, scalar_a=IMAGE, vacuum=vacuum)).vacuum
+    assert known is not None
+    assert np.array_equal(known, vacuum)
+
+
+def test_a_vacuum_that_is_no_map_of_truth_values_is_not_taken_for_one(write_npz: Writer) -> None:
+    assert load_recorded(write_npz(image=IMAGE, scalar_a=IMAGE, vacuum=np.ones(3))).vacuum is None

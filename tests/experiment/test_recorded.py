@@ -194,18 +194,40 @@ def test_what_the_host_added_comes_back(path: Path, survey: SurveyImage, setting
 
 def test_everything_of_a_measurement_comes_back(path: Path, survey: SurveyImage, settings: Settings) -> None:
     raw = np.arange(12, dtype=np.uint16).reshape(3, 4)
-    taken = Measurement(Scalar(1.5, noise_variance=0.25), raw, 2.5, 31.0, {"gain": 3, "names": ["a", "b"]})
+    taken = Measurement(Scalar(1.5, noise_variance=0.25), raw, 2.5, 31.0, {"gain": 3, "names": ["a", "b"]}, 4e6)
     with RecordedExperiment.start(path, survey, settings()) as recorded:
         told = recorded.experiment.tell(3, taken)
     with RecordedExperiment.resume(path) as recorded:
         (back,) = recorded.experiment.told
     assert (back.site, back.attempt, back.time) == (told.site, told.attempt, told.time)
     assert back.measurement.scalar == taken.scalar
-    assert back.measurement.raw is not None
-    assert back.measurement.raw.dtype == raw.dtype
-    assert np.array_equal(back.measurement.raw, raw)
-    assert (back.measurement.seconds, back.measurement.dose) == (2.5, 31.0)
+    assert (back.measurement.seconds, back.measurement.dose, back.measurement.electrons) == (2.5, 31.0, 4e6)
     assert dict(back.measurement.details) == {"gain": 3, "names": ["a", "b"]}
+
+
+def test_raw_data_stays_in_the_record_and_not_in_memory(path: Path, survey: SurveyImage, settings: Settings) -> None:
+    raw = np.arange(12, dtype=np.uint16).reshape(3, 4)
+    with RecordedExperiment.start(path, survey, settings()) as recorded:
+        assert recorded.experiment.tell(3, Measurement(Scalar(1.5), raw)).measurement.raw is raw
+        assert recorded.experiment.told[0].measurement.raw is None
+    with RecordedExperiment.resume(path) as recorded:
+        assert recorded.experiment.told[0].measurement.raw is None
+    with read_run(path) as contents:
+        back = contents.raw(0)
+    assert back is not None
+    assert back.dtype == raw.dtype
+    assert np.array_equal(back, raw)
+
+
+def test_a_measurement_without_raw_data_has_none_in_the_record(
+    path: Path, survey: SurveyImage, settings: Settings
+) -> None:
+    with RecordedExperiment.start(path, survey, settings()) as recorded:
+        recorded.experiment.tell(3, Measurement.of(1.0))
+    with read_run(path) as contents:
+        assert contents.raw(0) is None
+        with pytest.raises(InputError, match=r"there is no measurement 1 in .*; they are counted from 0"):
+            contents.raw(1)
 
 
 def test_the_record_tells_the_versions_that_decide_the_numbers(

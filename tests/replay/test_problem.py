@@ -89,6 +89,14 @@ def test_data_without_any_scalar_are_refused(planted: RecordedData) -> None:
         replay_problem(empty, PATCHES)
 
 
+def test_a_scalarizer_that_finds_nothing_says_why(planted: RecordedData) -> None:
+    raw = RawData("pattern", np.zeros((*planted.survey.shape, 2, 2)))
+    data = of_map(planted.survey, "", None, raw=raw)
+    dark = NamedScalarizer("dark", lambda _: Scalar.invalid("there is no light"), "pattern")
+    with pytest.raises(InputError, match=r"no site has a known dark \(at the first there is no light\); choose"):
+        replay_problem(data, PATCHES, dark)
+
+
 @pytest.mark.parametrize(
     ("shape", "window", "stride"), [((512, 512), 30, 10), ((256, 300), 30, 10), ((64, 90), 8, 1), ((16, 16), 4, 1)]
 )

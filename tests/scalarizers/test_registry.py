@@ -91,15 +91,19 @@ def test_what_comes_from_the_registry_is_a_scalarizer_with_name_and_raw_kind() -
     ("name", "options", "message"),
     [
         ("band_gpa", {}, "no scalarizer 'band_gpa'; did you mean band_gap"),
-        ("xyzzy", {}, "choose one of area, .*or give file.py:function"),
+        ("xyzzy", {}, "choose one of .*area, .*or give file.py:function"),
         ("", {}, "no scalarizer ''"),
         ("area", {"low_v": 0.0}, "area needs the option high_v"),
         ("formula", {}, "formula needs the option expression"),
         ("band_gap", {"window": 0.2}, "band_gap has no option window; it has .*window_v"),
         ("area", {"low_v": 1.0, "high_v": 0.0}, "area: the bias range"),
-        ("area", {"low_v": "low", "high_v": 0.0}, "area: TypeError"),
+        ("area", {"low_v": "low", "high_v": 0.0}, "area: low_v is 'low'; give a number"),
+        ("com_magnitude", {"semiangle_mrad": "wide"}, "semiangle_mrad is 'wide'; give a number or none"),
+        ("com_magnitude", {"mask": 3}, "com_magnitude: mask is 3; give true or false"),
+        ("com_divergence", {"n": 2.5}, "com_divergence: n is 2.5; give a whole number"),
+        ("com_divergence", {"n": True}, "com_divergence: n is True; give a whole number"),
         ("formula", {"expression": "open(1)"}, "formula: the formula calls 'open'"),
-        ("formula", {"expression": 3}, "formula: AttributeError"),
+        ("formula", {"expression": 3}, "formula: expression is 3; give a text"),
     ],
 )
 def test_what_cannot_be_made_is_explained(name: str, options: dict[str, Any], message: str) -> None:

@@ -436,7 +436,8 @@ def test_the_simulated_stm_goes_through_the_levels(tmp_path: Path) -> None:
     outer, inner = result.levels
     np.testing.assert_array_equal(stm.image().values, outer.survey.values)
     assert inner.survey.size_nm == pytest.approx((20.0, 20.0))
-    spectrum = inner.told[0].measurement.raw
+    with read_run(tmp_path / "level1.h5") as contents:
+        spectrum = contents.raw(0)
     assert spectrum is not None
     place = inner.frame.to_nm((inner.told[0].site.row, inner.told[0].site.col))
     ideal, _ = SimulatedSTM(SurfaceSettings(shape=(64, 64)).ideal()).surface.ideal_spectra(place)

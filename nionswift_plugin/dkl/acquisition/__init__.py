@@ -1,0 +1,1 @@
+"""The acquisition hook: positions the probe and takes diffraction patterns on any Swift microscope."""

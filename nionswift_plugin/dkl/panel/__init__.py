@@ -1,0 +1,1 @@
+"""The panel in Nion Swift: what the microscopist sets, starts and watches."""

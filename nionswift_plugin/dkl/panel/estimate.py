@@ -1,0 +1,80 @@
+"""What an experiment will cost, before it is started."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from nionswift_plugin.dkl.acquisition.dose import ELEMENTARY_CHARGE_C
+from nionswift_plugin.dkl.panel.model import ELECTRONS_PER_MILLION, PanelSettings
+
+# Moving, settling, switching the beam, reading out: of one pattern, until it has been measured, s.
+OVERHEAD_S = 0.06
+# Of which the beam is on the sample, s.
+OPEN_S = 0.03
+PREPARING_S = 2.0
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """What it will cost.
+
+    Attributes:
+        measured: sites that will be measured.
+        sites: sites that there are.
+        seconds: how long it takes, s.
+        electrons: that hit the sample, None when the beam current is unknown.
+        limit: which limit ends it: `sites`, `time`, `dose` or `all` (no site is left).
+    """
+
+    measured: int
+    sites: int
+    seconds: float
+    electrons: float | None
+    limit: str
+
+    @property
+    def share(self) -> float:
+        """Measured sites over all."""
+        return self.measured / self.sites
+
+    @property
+    def saving(self) -> float:
+        """How many times the dose of measuring every site would be larger."""
+        return self.sites / max(1, self.measured)
+
+
+def estimate(
+    settings: PanelSettings,
+    sites: int,
+    *,
+    patterns: int = 1,
+    site_s: float | None = None,
+    site_electrons: float | None = None,
+    current_pa: float | None = None,
+) -> Estimate:
+    """What an experiment will cost.
+
+    Args:
+        settings: the experiment.
+        sites: how many sites there are.
+        patterns: how many patterns one site takes.
+        site_s: how long a site took when it was tried, s; None if none was.
+        site_electrons: how many electrons a site took then; None if unknown.
+        current_pa: beam current, pA; None if unknown.
+    """
+    exposure_s = settings.exposure_ms / 1000
+    each_s = site_s or patterns * (exposure_s + OVERHEAD_S)
+    each_e = site_electrons or _electrons(patterns * (exposure_s + OPEN_S), settings.current_pa or current_pa)
+    limits = {"sites": settings.sites, "all": sites}
+    if settings.minutes is not None:
+        limits["time"] = int(settings.minutes * 60 / each_s)
+    if settings.million_electrons is not None and each_e:
+        limits["dose"] = int(settings.million_electrons * ELECTRONS_PER_MILLION / each_e)
+    limit = min(limits, key=lambda name: limits[name])
+    count = max(0, limits[limit])
+    electrons = None if each_e is None else count * each_e
+    return Estimate(count, sites, PREPARING_S + count * each_s, electrons, limit)
+
+
+def _electrons(seconds: float, current_pa: float | None) -> float | None:
+    return None if current_pa is None else current_pa * 1e-12 * seconds / ELEMENTARY_CHARGE_C

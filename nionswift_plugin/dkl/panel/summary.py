@@ -1,0 +1,147 @@
+"""What the panel says: of sites, cost, progress; and which of its buttons may be pressed."""
+
+from __future__ import annotations
+
+import gettext
+from typing import TYPE_CHECKING
+
+from nionswift_plugin.dkl.panel.estimate import Estimate
+from nionswift_plugin.dkl.panel.status import RunStatus
+from nionswift_plugin.dkl.panel.wording import duration, millions, property_of, with_unit
+
+if TYPE_CHECKING:
+    from nionswift_plugin.dkl.panel.controller import Controller
+
+_ = gettext.gettext
+_LIMITS = {
+    "sites": "",
+    "time": _(" (the time ends it)"),
+    "dose": _(" (the dose ends it)"),
+    "all": _(" (every site)"),
+}
+
+
+def texts(controller: Controller) -> dict[str, str]:
+    """All texts that change, by their names in the view."""
+    setup, settings = controller.setup, controller.settings
+    shown = property_of(settings.measured)
+    status = controller.status
+    return {
+        "device": device(controller),
+        "survey": setup.ground.summary if setup.ground else _("no survey yet; Start takes one"),
+        "patch_nm": patch(controller),
+        "grid": setup.problem or (_("{count:,} sites").format(count=setup.sites) if setup.sites else ""),
+        "unit": shown.unit,
+        "live": setup.pattern.words,
+        "trial": setup.trial.words(shown.unit) if setup.trial else "",
+        "estimate": cost(setup.estimate(settings)),
+        "progress": progress(controller.phase, status),
+        "best": "" if status is None else found(status, shown.unit),
+        "message": controller.message or ending(controller) or controller.run.warning,
+        "pause": _("Resume") if controller.phase == "paused" else _("Pause"),
+        "stop": _("Stop now") if controller.phase == "stopping" else _("Stop"),
+        "option_hint": hint(settings.measured),
+    }
+
+
+def flags(controller: Controller) -> dict[str, bool]:
+    """What is visible or may be pressed, by names in the view."""
+    phase, setup = controller.phase, controller.setup
+    is_free = phase == "idle" and controller.devices is not None and not controller.needs_consent
+    runs = phase in ("running", "paused")
+    return {
+        "consent": controller.needs_consent,
+        "free": is_free,
+        "can_try": is_free and setup.sites > 0,
+        "can_start": is_free and not setup.problem,
+        "can_pause": runs,
+        "can_step": (is_free and not setup.problem) or runs,
+        "can_stop": phase not in ("idle", "starting"),
+        "can_steer": runs,
+        "value": controller.settings.aim == "value",
+        "live": bool(setup.pattern.words),
+        "trial": setup.trial is not None,
+    }
+
+
+def device(controller: Controller) -> str:
+    """What is chosen, in words."""
+    devices = controller.devices
+    if devices is None:
+        return _("No microscope with a camera: switch the simulator on (menu), or load the hardware")
+    if devices.is_simulated:
+        return _("Simulated: nothing real is moved")
+    return _("Real hardware: the probe is moved, the beam is blanked between sites")
+
+
+def patch(controller: Controller) -> str:
+    """The patch window in nm."""
+    ground = controller.setup.ground
+    pixel_nm = None if ground is None else ground.survey.pixel_nm
+    if pixel_nm is None:
+        return "px"
+    return f"px = {controller.settings.patch_px * pixel_nm[1]:.3g} nm"
+
+
+def cost(of: Estimate | None) -> str:
+    """An estimate in a line."""
+    if of is None:
+        return _("estimate: after the survey")
+    dose = "" if of.electrons is None else f" · {millions(of.electrons)}"
+    return _("about {time} · {share:.1%} of the sites · dose 1/{saving:.0f}{dose}{limit}").format(
+        time=duration(of.seconds), share=of.share, saving=of.saving, dose=dose, limit=_LIMITS[of.limit]
+    )
+
+
+def progress(phase: str, status: RunStatus | None) -> str:
+    """Where a run stands, in a line."""
+    match phase:
+        case "busy":
+            return _("measuring…")
+        case "starting" | "preparing":
+            return _("preparing the microscope…")
+    if status is None:
+        return _("ready")
+    parts = [f"{status.measured} / {status.budget}", duration(status.elapsed)]
+    if status.seconds_left is not None and phase in ("running", "paused"):
+        parts.append(_("{time} left").format(time=duration(status.seconds_left)))
+    if status.electrons is not None:
+        parts.append(millions(status.electrons))
+    if phase in ("paused", "stopping"):
+        parts.append(_("paused") if phase == "paused" else _("stopping…"))
+    return " · ".join(parts)
+
+
+def found(status: RunStatus, unit: str) -> str:
+    """What a run has found, in a line."""
+    parts = []
+    if status.best is not None:
+        parts.append(_("best {value}").format(value=with_unit(status.best, unit)))
+    if status.last is not None:
+        parts.append(_("last {value}").format(value=with_unit(status.last, unit)))
+    if status.structure_share is not None:
+        parts.append(_("structure explains {share:.0%}").format(share=status.structure_share))
+    if status.drift_nm is not None:
+        parts.append(_("drift {nm:.2f} nm").format(nm=status.drift_nm))
+    return " · ".join(parts)
+
+
+def ending(controller: Controller) -> str:
+    """How the last run ended, in a line; empty while one goes on."""
+    outcome, path = controller.run.outcome, controller.run.path
+    if outcome is None or path is None:
+        return ""
+    return _("{reason} · {name}").format(reason=outcome.reason, name=path.name)
+
+
+def hint(measured: str) -> str:
+    """Which options a property has."""
+    from dkl_core.scalarizers import available_scalarizers
+
+    if measured not in _hints:
+        for info in available_scalarizers():
+            _hints[info.name] = ", ".join(option.name for option in info.options)
+    return _hints.get(measured, "")
+
+
+_hints: dict[str, str] = {}

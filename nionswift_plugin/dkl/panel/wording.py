@@ -1,0 +1,91 @@
+"""How the panel calls things: properties with their units, aims, strategies, states."""
+
+from __future__ import annotations
+
+import gettext
+from dataclasses import dataclass
+
+_ = gettext.gettext
+
+
+@dataclass(frozen=True)
+class Property:
+    """Something that can be measured.
+
+    Attributes:
+        name: its scalarizer.
+        title: as the panel calls it.
+        unit: of its values, empty for a plain number.
+        patterns: how many patterns one site takes.
+    """
+
+    name: str
+    title: str
+    unit: str
+    patterns: int = 1
+
+
+PROPERTIES = (
+    Property("com_magnitude", _("Electric field |CoM|"), "mrad"),
+    Property("com_x", _("Deflection to the right"), "mrad"),
+    Property("com_y", _("Deflection downwards"), "mrad"),
+    Property("com_angle", _("Direction of the deflection"), "rad"),
+    Property("bright_field", _("Bright field"), ""),
+    Property("annular_bright_field", _("Annular bright field"), ""),
+    Property("annular_dark_field", _("Annular dark field"), ""),
+    Property("bragg_distance", _("Distance of the Bragg discs"), "mrad"),
+    Property("strain_xx", _("Strain along x"), ""),
+    Property("strain_yy", _("Strain along y"), ""),
+    Property("strain_xy", _("Shear strain"), ""),
+    Property("lattice_rotation", _("Rotation of the lattice"), "°"),
+    Property("charge_density", _("Charge density (3 × 3 patterns)"), "e/nm²", 9),
+    Property("com_divergence", _("Divergence of the deflection (3 × 3)"), "mrad/nm", 9),
+)
+AIMS = (
+    ("strongest", _("Find the strongest")),
+    ("weakest", _("Find the weakest")),
+    ("value", _("Find a value")),
+    ("explore", _("Explore the unknown")),
+)
+STRATEGIES = (
+    (None, _("What suits the goal")),
+    ("ei", _("Expected improvement")),
+    ("ucb", _("Upper confidence bound")),
+    ("pi", _("Probability of improvement")),
+    ("uncertainty", _("Largest uncertainty")),
+    ("thompson", _("Random draw of the model")),
+)
+MODES = (
+    ("record", _("Record (safe)")),
+    ("sequence", _("Sequence (fast)")),
+    ("live", _("Live view (slow)")),
+)
+SEED_METHODS = (("random", _("At random")), ("latin", _("Spread evenly")), ("grid", _("On a grid")))
+
+
+def property_of(name: str) -> Property:
+    """How a property is called; one that the panel does not know keeps its name."""
+    for known in PROPERTIES:
+        if known.name == name:
+            return known
+    return Property(name, name, "")
+
+
+def with_unit(value: float, unit: str, noise: float | None = None) -> str:
+    """A value as the panel shows it, with its noise where that is known."""
+    text = f"{value:.3g}" if noise is None else f"{value:.3g} ± {noise:.2g}"
+    return f"{text} {unit}".rstrip()
+
+
+def duration(seconds: float) -> str:
+    """A time as minutes and seconds, or hours and minutes."""
+    whole = max(0, round(seconds))
+    if whole < 3600:
+        return f"{whole // 60}:{whole % 60:02d} min"
+    return f"{whole // 3600}:{whole % 3600 // 60:02d} h"
+
+
+def millions(electrons: float) -> str:
+    """A number of electrons in millions."""
+    count = electrons / 1e6
+    return f"{count:,.0f} × 10⁶ e⁻" if count >= 100 else f"{count:.3g} × 10⁶ e⁻"
