@@ -49,7 +49,7 @@ def figure_data(experiment: Experiment, labels: RunLabels, hits: NDArray[np.bool
         acquisition[[entry.site.index for entry in told]] = np.nan
         acquisition[sorted(experiment.excluded)] = np.nan
     surrogate = experiment.surrogate
-    share = None if surrogate is None else surrogate.judgement.structure_share
+    share = None if surrogate is None else surrogate.judgement.telling_share
     goal = settings.goal
     pending = experiment.pending
     return RunFigureData(
@@ -68,7 +68,7 @@ def figure_data(experiment: Experiment, labels: RunLabels, hits: NDArray[np.bool
         direction="reach" if goal.direction == "target" else goal.direction,
         goal_value=goal.value,
         hits=hits,
-        structure_share=share if share is not None and np.isfinite(share) else None,
+        structure_share=share,
         labels=RunLabels(
             labels.target, labels.unit, labels.title, labels.goal, acquisition_words(settings.acquisition)
         ),

@@ -8,11 +8,11 @@ import traceback
 from collections.abc import Sequence
 
 from dkl_core import __version__
-from dkl_core.cli import demo, evaluate, info, replay, resume, show, simulate
+from dkl_core.cli import demo, discover, evaluate, info, replay, resume, show, simulate
 from dkl_core.cli.installed import add_installed, declare
 from dkl_core.errors import DKLError
 
-_COMMANDS = (demo, replay, evaluate, show, info, resume, simulate)
+_COMMANDS = (demo, replay, evaluate, show, info, resume, simulate, discover)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

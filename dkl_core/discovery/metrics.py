@@ -1,0 +1,59 @@
+"""How much of what there is was found, judged with the whole map in hand."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dkl_core.survey import FloatArray
+
+_SIGMA = 1.5
+_K1, _K2 = 0.01, 0.03
+
+
+def structural_similarity(one: FloatArray, other: FloatArray) -> float:
+    """Mean SSIM of two maps with Gaussian weights of 1.5 cells (Wang et al., IEEE Trans. Image Process. 13, 600, 2004).
+
+    Args:
+        one: (rows, columns); the data range is that of this map.
+        other: same shape.
+    """
+    from scipy.ndimage import gaussian_filter
+
+    spread = float(np.ptp(one)) or 1.0
+    small, large = (_K1 * spread) ** 2, (_K2 * spread) ** 2
+    mean_a, mean_b = gaussian_filter(one, _SIGMA), gaussian_filter(other, _SIGMA)
+    var_a = gaussian_filter(one * one, _SIGMA) - mean_a**2
+    var_b = gaussian_filter(other * other, _SIGMA) - mean_b**2
+    both = gaussian_filter(one * other, _SIGMA) - mean_a * mean_b
+    similarity = (2 * mean_a * mean_b + small) * (2 * both + large)
+    similarity /= (mean_a**2 + mean_b**2 + small) * (var_a + var_b + large)
+    return float(similarity.mean())
+
+
+def two_level_threshold(values: FloatArray) -> float:
+    """The value that parts a map into low and high with least variance inside both (Otsu 1979)."""
+    ordered = np.sort(np.ravel(values))
+    if len(ordered) < 2:
+        return float(ordered[0])
+    count = np.arange(1, len(ordered))
+    below = np.cumsum(ordered)[:-1]
+    between = (below / count - (below[-1:] + ordered[-1] - below) / (len(ordered) - count)) ** 2
+    split = int(np.argmax(between * count * (len(ordered) - count)))
+    return float(ordered[split : split + 2].mean())
+
+
+def found_share(predicted: FloatArray, feature: NDArray[np.bool_], threshold: float) -> tuple[float, float]:
+    """How much of a feature a reconstruction shows, and how much it shows elsewhere.
+
+    Args:
+        predicted: reconstructed target (M,).
+        feature: which sites belong to the feature (M,).
+        threshold: above it a site counts as found.
+
+    Returns:
+        Share of the feature that is found, and share of what is called feature that is none.
+    """
+    called = predicted > threshold
+    wrong = float((called & ~feature).sum() / max(int(called.sum()), 1))
+    return float((called & feature).sum() / max(int(feature.sum()), 1)), wrong
