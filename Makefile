@@ -11,6 +11,9 @@ PIP := $(VENV)/bin/python -m pip --disable-pip-version-check
 # More requirements than the project's own, such as versions to test with.
 WITH ?=
 OUT ?= demo_run
+SCREENS ?= docs/images
+# Two processes: the tests are many and small, and machines have two cores at least.
+PYTEST_ARGS ?= -n 2 --dist loadfile
 
 # The newest Nion Swift needs Python 3.12; pyenv keeps its Pythons where the name alone does not find them.
 PYTHON_NEWEST ?= $(shell for python in python3.12 python3.13 "$$(pyenv root 2>/dev/null)"/versions/3.1[23].*/bin/python; do \
@@ -20,11 +23,14 @@ NEWEST := nionswift==16.18.1 nionswift-instrumentation==23.8.0 nionswift-tool==5
 # The environment is whole when its interpreter runs and it was made at this place (scripts in it hold absolute paths).
 VENV_WHOLE := $(shell $(VENV)/bin/python -c '' 2>/dev/null && test "$$(cat $(VENV)/.created 2>/dev/null)" = "$(CURDIR)" && echo yes)
 
-.PHONY: demo test test-newest lint bench bench-kill bench-faults bench-peers clean FORCE
+.PHONY: demo demo-labview test test-newest swift-screens lint bench bench-kill bench-faults bench-peers clean FORCE
 .DELETE_ON_ERROR:
 
 demo: $(VENV)/.installed
 	$(VENV)/bin/dkl swift-demo --out $(OUT)
+
+demo-labview: $(VENV)/.installed
+	$(VENV)/bin/dkl demo-labview --out $(OUT)_labview
 
 test: $(VENV)/.installed-test
 	$(VENV)/bin/python -m pytest $(PYTEST_ARGS)
@@ -32,6 +38,10 @@ test: $(VENV)/.installed-test
 test-newest:
 	@test -n "$(PYTHON_NEWEST)" || { echo "no Python 3.12 or newer found; name it: make test-newest PYTHON_NEWEST=/path/to/python" >&2; exit 1; }
 	$(MAKE) test VENV=.venv-newest PYTHON="$(PYTHON_NEWEST)" WITH="$(NEWEST)"
+
+# The real application on a screen in memory, used by mouse; installs Debian packages when run as root.
+swift-screens: $(VENV)/.installed-test
+	$(VENV)/bin/python -m tests.swift.app --out $(SCREENS)
 
 lint: $(VENV)/.installed-test
 	$(VENV)/bin/python -m ruff check .
@@ -52,7 +62,7 @@ bench-peers: $(VENV)/.installed
 	$(VENV)/bin/python -m benchmarks.peers.compare .bench
 
 clean:
-	rm -rf $(VENV) .venv-newest .bench build dist ./*.egg-info demo_run .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) .venv-newest .bench build dist ./*.egg-info demo_run demo_run_labview .mypy_cache .pytest_cache .ruff_cache .hypothesis
 	find dkl_core labview_bridge nionswift_plugin tests benchmarks -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(VENV)/.created: $(if $(VENV_WHOLE),,FORCE)

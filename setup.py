@@ -40,13 +40,19 @@ setup(
     package_data={
         "": ["py.typed"],
         "dkl_core": ["**/*.npz", "**/*.json"],
+        # What LabVIEW loads by its path: no package.
+        "labview_bridge": ["labview/*.py"],
         "nionswift_plugin.dkl": ["manifest.json"],
         "nionswift_plugin.dkl_simulator": ["manifest.json"],
     },
     include_package_data=False,
     entry_points={
         "console_scripts": ["dkl = dkl_core.cli:main"],
-        "dkl.commands": ["swift-demo = nionswift_plugin.dkl.commands"],
+        "dkl.commands": [
+            "swift-demo = nionswift_plugin.dkl.commands",
+            "demo-labview = labview_bridge.emulation.commands",
+            "import-journal = labview_bridge.commands",
+        ],
     },
     install_requires=[
         "filelock",
@@ -55,6 +61,7 @@ setup(
         "matplotlib",
         "nanonispy2>=1.2",
         "numpy>=2",
+        "scikit-learn>=1.6",
         "scipy>=1.15",
         "torch>=2.5",
         "tqdm",
@@ -70,6 +77,7 @@ setup(
             "psutil",
             "pytest",
             "pytest-timeout",
+            "pytest-xdist",
             "ruff",
             "SciFiReaders",
         ],

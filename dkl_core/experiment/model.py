@@ -40,6 +40,10 @@ class Model:
     def prepare(self) -> None:
         """Make ready what the first fit needs and measurements do not change; it may run in another thread."""
         self._new_surrogate()
+        import torch
+
+        # the first optimiser of a process loads modules for a second or two
+        torch.optim.LBFGS([torch.zeros(1)])
 
     def predict(self) -> Prediction | None:
         """What is believed of every site; None before the first fit."""

@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, field, fields
-from functools import partial
-from typing import TYPE_CHECKING, Any, Literal, TypeVar, get_args
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any, Literal, get_args
 
 from dkl_core.acquisition import AcquisitionSettings, AnnealedBeta, BetaSchedule, ConstantBeta
 from dkl_core.errors import InputError
 from dkl_core.goal import Goal
 from dkl_core.patches import PatchSettings
-from dkl_core.surrogate.settings import Priors, SurrogateSettings
-
-if TYPE_CHECKING:
-    from _typeshed import DataclassInstance
+from dkl_core.settings_json import made, mapping
+from dkl_core.surrogate.settings import SurrogateSettings
 
 SeedMethod = Literal["random", "latin", "grid", "points"]
 
@@ -132,73 +129,30 @@ class ExperimentSettings:
         Raises:
             InputError: a field that does not exist or has an unusable value.
         """
-        parts = {name: _PARTS[name](value) if name in _PARTS else value for name, value in _mapping(data).items()}
-        return _made(cls, parts)
+        return made(cls, data, {"acquisition": _acquisition, "seeds": _seeds})
 
 
-_Settings = TypeVar("_Settings", bound="DataclassInstance")
 _SCHEDULES: dict[str, type[BetaSchedule]] = {"annealed": AnnealedBeta, "constant": ConstantBeta}
-_NEEDED = {bool: "true or false", int: "a whole number", float: "a number", str: "a text"}
-
-
-def _made(kind: type[_Settings], data: Mapping[str, Any]) -> _Settings:
-    values, defaults = _mapping(data), {item.name: item.default for item in fields(kind)}
-    for name, value in values.items():
-        if name not in defaults:
-            raise InputError(f"{kind.__name__} has no field {name!r}; choose among {', '.join(defaults)}")
-        needed = type(defaults[name])
-        fits = type(value) is needed or (needed is float and type(value) is int)
-        if needed in _NEEDED and not fits:
-            raise InputError(f"{name} of {kind.__name__} is {value!r}; give {_NEEDED[needed]}")
-    try:
-        return kind(**values)
-    except TypeError as error:
-        raise InputError(f"{kind.__name__} cannot be made of {values}: {error}; correct the values") from error
-
-
-def _mapping(data: object) -> dict[str, Any]:
-    if not isinstance(data, Mapping):
-        raise InputError(f"the settings hold {data!r} where fields and their values are expected; give an object")
-    return dict(data)
 
 
 def _beta(data: object) -> BetaSchedule:
-    values = _mapping(data)
+    values = mapping(data, "beta")
     name = values.pop("schedule", "annealed")
     if name not in _SCHEDULES:
         raise InputError(f"unknown schedule of beta {name!r}; choose one of {', '.join(_SCHEDULES)}")
-    return _made(_SCHEDULES[name], values)
+    return made(_SCHEDULES[name], values)
 
 
 def _acquisition(data: object) -> AcquisitionSettings:
-    values = _mapping(data)
-    if "beta" in values:
-        values["beta"] = _beta(values["beta"])
-    return _made(AcquisitionSettings, values)
-
-
-def _surrogate(data: object) -> SurrogateSettings:
-    values = _mapping(data)
-    if "priors" in values:
-        values["priors"] = _made(Priors, values["priors"])
-    return _made(SurrogateSettings, values)
+    return made(AcquisitionSettings, data, {"beta": _beta})
 
 
 def _seeds(data: object) -> SeedSettings:
-    values = _mapping(data)
-    points = values.get("points", ())
+    return made(SeedSettings, data, {"points": _points})
+
+
+def _points(data: Any) -> tuple[tuple[float, float], ...]:
     try:
-        values["points"] = tuple((float(row), float(col)) for row, col in points)
+        return tuple((float(row), float(col)) for row, col in data)
     except (TypeError, ValueError) as error:
-        raise InputError(f"the seed points are {points!r}; give (row, column) pairs in pixels") from error
-    return _made(SeedSettings, values)
-
-
-_PARTS: dict[str, Callable[[Any], Any]] = {
-    "patches": partial(_made, PatchSettings),
-    "surrogate": _surrogate,
-    "acquisition": _acquisition,
-    "goal": partial(_made, Goal),
-    "seeds": _seeds,
-    "stop": partial(_made, StopRules),
-}
+        raise InputError(f"the seed points are {data!r}; give (row, column) pairs in pixels") from error

@@ -83,6 +83,11 @@ def centroid(
     return None if found is None else _disc(found, gain)
 
 
+def camera_variance(background: FloatArray, gain: float) -> float:
+    """Variance of a pixel beyond that of its electrons, as the scatter of the dark pixels round a disc shows it."""
+    return max(0.0, float(background.var()) - gain * max(float(background.mean()), 0.0))
+
+
 def _moments(values: FloatArray, row: float, col: float, radius: float) -> _Moments | None:
     outer = math.ceil(RING * radius) + 1
     top, left = max(0, round(row) - outer), max(0, round(col) - outer)
@@ -116,8 +121,7 @@ def _disc(found: _Moments, gain: float | None) -> Disc:
     if gain is None:
         return Disc(found.row, found.col, found.intensity)
     background = found.values[found.ring > 0]
-    # noise of the camera beyond that of the electrons shows in the scatter of the dark ring
-    camera = max(0.0, float(background.var()) - gain * max(float(background.mean()), 0.0))
+    camera = camera_variance(background, gain)
     # pixels that read noise made negative stay so: clipped, they would count it twice
     noise = gain * found.values + camera
     in_y, in_x, in_sum = (max(0.0, float(np.sum(weights**2 * noise))) for weights in found.weights)

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from dkl_core.scalarizers.bragg_disc import Disc, FloatArray
+from dkl_core.scalarizers.bragg_filling import uneven_variance
 from dkl_core.scalarizers.bragg_search import FIRST_ORDER, Discs, find_discs
 from dkl_core.scalarizers.pattern import BoolArray, Pattern
 
@@ -24,8 +25,8 @@ class Lattice:
 
     Attributes:
         vectors_mrad: the two shortest vectors as rows of (y, x), mrad, less than a right angle (or one) apart.
-        covariance_mrad2: (2, 2, 2): for y and for x the covariance of the two vectors' components, mrad²; None where
-            the noise is not known.
+        covariance_mrad2: (2, 2, 2): for y and for x the covariance of the two vectors' components, mrad², that of
+            unevenly filled discs included; None where the noise is not known.
         discs: number of discs it was fitted to.
     """
 
@@ -79,7 +80,9 @@ def _fitted(centre: Disc, found: Discs) -> Lattice | str:
     solver = np.linalg.pinv(design)[:2]
     vectors = solver @ np.vstack([points[fits], [0.0, 0.0]])
     change = _reduction(vectors)
-    covariance = _covariance(change @ solver[:, :-1], discs, found.mrad_per_px)
+    # as if all discs erred alike: beside an edge they do, and the mean of their distances is no better than each
+    uneven = len(discs) * uneven_variance(found.tilts, found.radius_px)
+    covariance = _covariance(change @ solver[:, :-1], discs, found.mrad_per_px, uneven)
     return Lattice(change @ vectors, covariance, len(discs))
 
 
@@ -117,10 +120,10 @@ def _reduction(vectors: FloatArray) -> FloatArray:
     return change if short @ long >= 0 else np.array([change[0], -change[1]])
 
 
-def _covariance(solver: FloatArray, discs: Sequence[Disc], mrad_per_px: float) -> FloatArray | None:
+def _covariance(solver: FloatArray, discs: Sequence[Disc], mrad_per_px: float, uneven_px2: float) -> FloatArray | None:
     known = [disc.variance_px2 for disc in discs if disc.variance_px2 is not None]
     if len(known) < len(discs):
         return None
-    variances = np.array(known) * mrad_per_px**2
+    variances = (np.array(known) + uneven_px2) * mrad_per_px**2
     covariance: FloatArray = np.einsum("id,da,jd->aij", solver, variances, solver)
     return covariance

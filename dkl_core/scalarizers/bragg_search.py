@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dkl_core.scalarizers.bragg_disc import RING, WINDOW, Disc, FloatArray, centroid
+from dkl_core.scalarizers.bragg_filling import Tilt, tilt_of
 from dkl_core.scalarizers.bright_disc import find_disc, no_beam
 from dkl_core.scalarizers.pattern import Pattern
 
@@ -37,12 +38,16 @@ class Discs:
     Attributes:
         centre: the central beam, None where there is none.
         first: the first-order discs.
+        tilts: how unevenly they are filled; empty where the noise is not known.
+        radius_px: of the discs.
         mrad_per_px: of the pixels in which the positions are: those of the pattern, or several of them summed.
         reason: why there are no discs; empty if there are.
     """
 
     centre: Disc | None = None
     first: tuple[Disc, ...] = ()
+    tilts: tuple[Tilt, ...] = ()
+    radius_px: float = 0.0
     mrad_per_px: float = 1.0
     reason: str = ""
 
@@ -71,8 +76,11 @@ def find_discs(pattern: Pattern, *, semiangle_mrad: float | None = None, min_int
     centre = centroid(values, start, radius, pattern.counts_per_electron)
     if centre is None:
         return Discs(reason="the central disc is cut by the edge of the camera")
-    first, reason = _round(centre, values, radius, min_intensity, pattern.counts_per_electron)
-    return Discs(centre, first, pattern.mrad_per_px * factor, reason)
+    gain = pattern.counts_per_electron
+    first, reason = _round(centre, values, radius, min_intensity, gain)
+    found = () if gain is None else [tilt_of(values, disc, radius, gain) for disc in first]
+    tilts = tuple(tilt for tilt in found if tilt is not None)
+    return Discs(centre, first, tilts, radius, pattern.mrad_per_px * factor, reason)
 
 
 def _round(

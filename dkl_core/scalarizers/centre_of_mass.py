@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import get_args
 
 import numpy as np
@@ -16,14 +17,15 @@ import numpy as np
 from dkl_core.errors import InputError
 from dkl_core.measurement import Scalar
 from dkl_core.scalarizers.bright_disc import Beam, beam_of
-from dkl_core.scalarizers.deflection_zero import Measured, ReferenceKind, zero_of
+from dkl_core.scalarizers.deflection_zero import NO_CENTRE, Measured, ReferenceKind, Zero, zero_of
 from dkl_core.scalarizers.pattern import BoolArray, FloatArray, Pattern
-from dkl_core.scalarizers.reading import Reading
+from dkl_core.scalarizers.reading import Judge, Reading
 from dkl_core.scalarizers.reference import DescanKind
 from dkl_core.scalarizers.registry import register
 from dkl_core.scalarizers.ring import Ring, ring_of, whole_of
 
 UNKNOWN = (math.nan, math.nan)
+NO_READING = "nothing that a reference could be found from has been measured"
 
 
 @dataclass(frozen=True)
@@ -133,20 +135,20 @@ class CentreOfMass:
             positions_nm: where, (N, 2) as (y, x).
             vacuum: which are known to be vacuum, (N,).
         """
+        judge = self.judge(readings, positions_nm, vacuum)
+        places = np.asarray(positions_nm, dtype=np.float64)
+        return [judge(reading, place) for reading, place in zip(readings, places, strict=True)]
+
+    def judge(self, readings: Sequence[Reading], positions_nm: FloatArray, vacuum: BoolArray | None = None) -> Judge:
+        """What makes scalars relative to the reference that these readings give together; see `Judging`."""
         valid = np.array([reading.valid for reading in readings], dtype=bool)
-        results = [Scalar.invalid(reading.reason) for reading in readings]
-        if not valid.any():
-            return results
-        places = np.asarray(positions_nm, dtype=np.float64)[valid]
-        measured = Measured.of([reading for reading in readings if reading.valid], places)
-        empty = None if vacuum is None else np.asarray(vacuum, dtype=bool)[valid]
-        zero = zero_of(measured, self.reference, self.descan, empty)
-        for which, number in enumerate(map(int, np.flatnonzero(valid))):
-            if isinstance(zero, str):
-                results[number] = Scalar.invalid(zero)
-            else:
-                results[number] = self._scalar(_relative(readings[number], zero[which]))
-        return results
+        zero: Zero | str = NO_READING
+        if valid.any():
+            places = np.asarray(positions_nm, dtype=np.float64)[valid]
+            measured = Measured.of([reading for reading in readings if reading.valid], places)
+            empty = None if vacuum is None else np.asarray(vacuum, dtype=bool)[valid]
+            zero = zero_of(measured, self.reference, self.descan, empty)
+        return partial(self._relative_to, zero)
 
     def __call__(self, pattern: Pattern) -> Scalar:
         """The scalar of one pattern by itself, relative to its calibrated centre, else to the middle of its disc."""
@@ -155,6 +157,14 @@ class CentreOfMass:
             return Scalar.invalid(reading.reason)
         zero = reading.values[2:4] if pattern.centre_px is None else reading.values[4:6]
         return self._scalar(_relative(reading, zero))
+
+    def _relative_to(self, zero: Zero | str, reading: Reading, place_nm: FloatArray) -> Scalar:
+        if not reading.valid:
+            return Scalar.invalid(reading.reason)
+        if isinstance(zero, str):
+            return Scalar.invalid(zero)
+        at = zero.at(place_nm, np.asarray(reading.values[4:6]))
+        return self._scalar(_relative(reading, at)) if np.isfinite(at).all() else Scalar.invalid(NO_CENTRE)
 
     def _scalar(self, deflection: Deflection) -> Scalar:
         raise NotImplementedError

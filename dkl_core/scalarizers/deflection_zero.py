@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, Self
 
 import numpy as np
 
 from dkl_core.scalarizers.pattern import BoolArray, FloatArray
 from dkl_core.scalarizers.reading import Reading
-from dkl_core.scalarizers.reference import DescanKind, covers, error_of_mean, fit_reference
+from dkl_core.scalarizers.reference import DescanKind, Reference, covers, error_of_mean, fit_reference
 
 ReferenceKind = Literal["auto", "calibrated", "vacuum", "disc", "mean"]
 # Response and illumination that differ by a fraction g between the two sides of a disc of radius α put its centre of
@@ -20,6 +20,23 @@ _UNEVEN = 0.005 / 8
 # A calibrated centre that lies further than this fraction of the radius from the discs is not theirs any more.
 _CONTRADICTS, _DEVIATIONS = 1 / 150, 4.0
 _NUMBERS = 7
+NO_CENTRE = "no calibrated centre is known; choose another reference"
+
+
+@dataclass(frozen=True, eq=False)
+class Zero:
+    """What deflections are relative to.
+
+    Attributes:
+        field: the beam without a sample as a function of the place, mrad; None where it is each pattern's own
+            calibrated centre.
+    """
+
+    field: Reference | None
+
+    def at(self, places_nm: FloatArray, centres: FloatArray) -> FloatArray:
+        """The reference of patterns taken at places (N, 2), nm, with these calibrated centres (N, 2), mrad; (N, 2)."""
+        return centres if self.field is None else self.field.at(places_nm)
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,10 +66,8 @@ class Measured:
         return cls(places_nm, table[:, :2], table[:, 2:4], table[:, 4:6], float(np.median(table[:, 6])))
 
 
-def zero_of(
-    measured: Measured, kind: ReferenceKind, descan: DescanKind, vacuum: BoolArray | None = None
-) -> FloatArray | str:
-    """The reference at each place (N, 2), mrad, or why there is none.
+def zero_of(measured: Measured, kind: ReferenceKind, descan: DescanKind, vacuum: BoolArray | None = None) -> Zero | str:
+    """The reference, or why there is none.
 
     Args:
         measured: the readings.
@@ -64,24 +79,24 @@ def zero_of(
     known = vacuum if vacuum is not None and vacuum.any() else None
     calibrated = not np.isnan(measured.centre).any()
     if kind == "calibrated":
-        return measured.centre if calibrated else "no calibrated centre is known; choose another reference"
+        return Zero(None) if calibrated else NO_CENTRE
     if kind == "vacuum":
-        return _of_vacuum(measured, known, plane) if known is not None else _NO_VACUUM
+        return Zero(_of_vacuum(measured, known, plane)) if known is not None else _NO_VACUUM
     if kind == "mean":
-        return fit_reference(measured.places_nm, measured.mass, plane=plane).at(measured.places_nm)
+        return Zero(fit_reference(measured.places_nm, measured.mass, plane=plane))
     discs = _discs(measured, plane)
     if kind == "disc":
-        return discs
-    if calibrated and _agree(measured, discs):
-        return measured.centre
-    return _of_field(measured, discs) if known is None else _of_vacuum(measured, known, plane)
+        return Zero(discs)
+    if calibrated and _agree(measured, discs.at(measured.places_nm)):
+        return Zero(None)
+    return Zero(_of_field(measured, discs) if known is None else _of_vacuum(measured, known, plane))
 
 
 _NO_VACUUM = "no site in vacuum has been measured; choose another reference"
 
 
-def _discs(measured: Measured, plane: bool) -> FloatArray:
-    return fit_reference(measured.places_nm, measured.disc, plane=plane).at(measured.places_nm)
+def _discs(measured: Measured, plane: bool) -> Reference:
+    return fit_reference(measured.places_nm, measured.disc, plane=plane)
 
 
 def _agree(measured: Measured, discs: FloatArray) -> bool:
@@ -91,26 +106,25 @@ def _agree(measured: Measured, discs: FloatArray) -> bool:
     return bool(np.abs(discs - measured.centre).max() <= allowed)
 
 
-def _of_vacuum(measured: Measured, vacuum: BoolArray, plane: bool) -> FloatArray:
+def _of_vacuum(measured: Measured, vacuum: BoolArray, plane: bool) -> Reference:
     """The beam in vacuum; its change over the field from the discs where the vacuum covers but a part of the field."""
     places = measured.places_nm
     if plane and not covers(places[vacuum], places):
         discs = _discs(measured, plane)
-        level = fit_reference(places[vacuum], (measured.mass - discs)[vacuum], plane=False).level
-        return discs + level
-    return fit_reference(places[vacuum], measured.mass[vacuum], plane=plane).at(places)
+        level = fit_reference(places[vacuum], (measured.mass - discs.at(places))[vacuum], plane=False).level
+        return replace(discs, level=discs.level + level)
+    return fit_reference(places[vacuum], measured.mass[vacuum], plane=plane)
 
 
-def _of_field(measured: Measured, discs: FloatArray) -> FloatArray:
+def _of_field(measured: Measured, discs: Reference) -> Reference:
     """The discs, and their distance from the mean deflection as far as the mean is known better.
 
     Without a net field the mean deflection is zero, but that of a few sites is not; the centre of mass of an
     undeflected beam is in the middle of its disc but for what is uneven. Both are weighed by their variances.
     """
-    offsets = measured.mass - discs
+    offsets = measured.mass - discs.at(measured.places_nm)
     level = fit_reference(measured.places_nm, offsets, plane=False).level
     uneven = (_UNEVEN * measured.radius) ** 2
     error = error_of_mean(measured.places_nm, offsets - level)
     weight = uneven / (uneven + error) if math.isfinite(uneven) and uneven > 0 else np.zeros(2)
-    zero: FloatArray = discs + level * weight
-    return zero
+    return replace(discs, level=discs.level + level * weight)

@@ -76,6 +76,29 @@ class FieldScalarizer(Protocol):
         """
 
 
+class Judge(Protocol):
+    """Makes the scalar of a reading, relative to a reference that is known."""
+
+    def __call__(self, reading: Reading, place_nm: FloatArray, /) -> Scalar:
+        """The scalar of a reading that was taken at (y, x), nm."""
+
+
+@runtime_checkable
+class Judging(Protocol):
+    """A field scalarizer whose reference, once found, serves further readings too: finding it takes longer."""
+
+    def judge(self, readings: Sequence[Reading], positions_nm: FloatArray, vacuum: BoolArray | None = None) -> Judge:
+        """What makes scalars relative to the reference that these readings give together.
+
+        Of the readings it was found from it makes what `FieldScalarizer.scalars` does.
+
+        Args:
+            readings: one for each site.
+            positions_nm: where, (N, 2) as (y, x).
+            vacuum: which are known to be of vacuum, (N,); None if it is not known.
+        """
+
+
 def field_scalarizer(scalarizer: NamedScalarizer) -> FieldScalarizer | None:
     """The part of a scalarizer that makes use of the whole run; None for one that needs no reference."""
     function: object = scalarizer.function

@@ -13,7 +13,7 @@ from dkl_core.measurement import Scalar
 from dkl_core.scalarizers.bragg import BraggOptions
 from dkl_core.scalarizers.bragg_lattice import Lattice
 from dkl_core.scalarizers.pattern import BoolArray, FloatArray, Pattern
-from dkl_core.scalarizers.reading import Reading
+from dkl_core.scalarizers.reading import Judge, Reading
 from dkl_core.scalarizers.registry import register
 
 _LARGEST_STRAIN = 0.25
@@ -107,11 +107,16 @@ class StrainOptions(BraggOptions):
             positions_nm: where, (N, 2) as (y, x); the reference is the same everywhere.
             vacuum: sites to leave out of the reference, (N,); None if it is not known.
         """
+        judge = self.judge(readings, positions_nm, vacuum)
+        return [judge(reading, place) for reading, place in zip(readings, positions_nm, strict=True)]
+
+    def judge(self, readings: Sequence[Reading], positions_nm: FloatArray, vacuum: BoolArray | None = None) -> Judge:
+        """What makes scalars relative to the lattice that these readings have in common; see `Judging`."""
         del positions_nm
         empty = np.zeros(len(readings), dtype=np.bool_) if vacuum is None else np.asarray(vacuum)
         used = [reading for reading, left_out in zip(readings, empty, strict=True) if not left_out]
         reference = common_lattice(used) if self.reference_mrad is None else self._given()
-        return [self._scalar(reading, reference) for reading in readings]
+        return lambda reading, _: self._scalar(reading, reference)
 
     def __call__(self, pattern: Pattern) -> Scalar:
         """The scalar of one pattern by itself, relative to the given reference; invalid where there is none."""

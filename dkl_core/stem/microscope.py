@@ -73,9 +73,11 @@ class VirtualMicroscope:
         self._current_pa = setup.realism.current_pa
         self._make_scatterer = make_scatterer
         self._rng = np.random.default_rng([seed, 1])
+        # Takes a while, in which no beam shall be on the sample yet.
+        scatterer = self._scattering(setup)
         self._timeline = Timeline(clock())
         self._wear = Wear(self.sample, self._timeline, setup.realism, self._beam(setup), self._follow, seed)
-        self._bench = self._made(setup, self._scattering(setup))
+        self._bench = self._made(setup, scatterer)
 
     # --- settings
 

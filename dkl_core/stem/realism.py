@@ -7,7 +7,8 @@ from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any
 
 from dkl_core.errors import InputError
-from dkl_core.stem.checked import made, require_not_negative, require_positive
+from dkl_core.settings_json import made
+from dkl_core.stem.checked import require_not_negative, require_positive
 from dkl_core.stem.cross_sections import DamageSettings
 
 Pair = tuple[float, float]

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields
-from typing import Any, Literal, TypeVar, get_args
+from dataclasses import asdict, dataclass, field
+from typing import Any, Literal, get_args
 
 from dkl_core.errors import InputError
+from dkl_core.settings_json import made
 
 Kind = Literal["graphene_si", "twisted_bilayer", "mnps3", "strained_flake"]
 Material = Literal["graphene", "mos2"]
@@ -161,33 +162,4 @@ class SampleSettings:
         Raises:
             InputError: a field that does not exist or has an unusable value.
         """
-        parts = dict(_known(cls, data))
-        for name, kind in _PARTS.items():
-            if name in parts:
-                parts[name] = _made(kind, parts[name])
-        return _made(cls, parts)
-
-
-_Settings = TypeVar("_Settings", bound=SampleSettings | DopantSettings | HoleSettings | StrainSettings)
-_PARTS: dict[str, type[DopantSettings] | type[HoleSettings] | type[StrainSettings]] = {
-    "dopants": DopantSettings,
-    "holes": HoleSettings,
-    "strain": StrainSettings,
-}
-
-
-def _known(kind: type, data: object) -> Mapping[str, Any]:
-    if not isinstance(data, Mapping):
-        raise InputError(f"{kind.__name__} is given as {data!r}; give an object with fields and values")
-    names = [item.name for item in fields(kind)]
-    for name in data:
-        if name not in names:
-            raise InputError(f"{kind.__name__} has no field {name!r}; choose among {', '.join(names)}")
-    return data
-
-
-def _made(kind: type[_Settings], data: object) -> _Settings:
-    try:
-        return kind(**_known(kind, data))
-    except TypeError as error:
-        raise InputError(f"{kind.__name__} cannot be made of {data}: {error}; correct the values") from error
+        return made(cls, data)

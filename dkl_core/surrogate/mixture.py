@@ -17,6 +17,7 @@ from dkl_core.survey import FloatArray
 _LEAST_TRAINING = 12
 _LEAST_HELD_OUT = 4
 _LEAST_WEIGHT = 0.05
+_LEAST_EXPLAINED = 0.1
 
 
 @dataclass(frozen=True)
@@ -32,6 +33,12 @@ class Judgement:
     depth_weight: float = 0.0
     structure_share: float = float("nan")
     r2: float = float("nan")
+
+    @property
+    def telling_share(self) -> float | None:
+        """structure_share where it means something; None if not judged, or if next to nothing is explained to share."""
+        told = np.isfinite(self.structure_share) and self.r2 >= _LEAST_EXPLAINED
+        return self.structure_share if told else None
 
 
 @dataclass

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import logging
 import queue
 import threading
@@ -24,7 +25,9 @@ from nionswift_plugin.dkl.plan import NewRun
 Result = TypeVar("Result")
 Order = Callable[[Experiment], object]
 Ending = Literal["finished", "left", "failed"]
-DEADLINE_S = 0.01
+# A fit takes many times as long as a site: waiting for it costs each site, and hardly ever brings the fit.
+DEADLINE_S = 0.0
+_EXIT_S = 60.0
 _logger = logging.getLogger(__name__)
 
 
@@ -150,6 +153,8 @@ class Session:
         if paused:
             self.pause()
         self._listener.hear_state("preparing")
+        # an interpreter that ends while this thread writes would wait for its file's lock for ever
+        atexit.register(self._end_with_interpreter)
         self._thread.start()
 
     def pause(self) -> Future[None]:
@@ -205,6 +210,10 @@ class Session:
 
     # ------------------------------------------------------------------ the thread
 
+    def _end_with_interpreter(self) -> None:
+        self.leave()
+        self._thread.join(_EXIT_S)
+
     def _work(self) -> None:
         try:
             self._outcome = outcome = self._ended_well()
@@ -220,6 +229,7 @@ class Session:
         while self._obey(block=False):
             pass
         self._listener.hear_state("ended")
+        atexit.unregister(self._end_with_interpreter)
 
     def _ended_well(self) -> Outcome:
         with self._microscope as microscope, ExitStack() as files:

@@ -16,7 +16,7 @@ from nion.swift import Application
 from nion.swift.DocumentController import DocumentController
 from nion.ui import Window
 
-from nionswift_plugin.dkl_simulator.settings import is_wanted, load, save
+from nionswift_plugin.dkl_simulator.settings import SimulatorSettings, is_wanted, load, save
 
 if TYPE_CHECKING:
     from nionswift_plugin.dkl_simulator.configuration import Configuration
@@ -37,6 +37,12 @@ class Switch:
     def __init__(self, folder: Callable[[], Path | None]) -> None:
         self._folder = folder
         self._configuration: Configuration | None = None
+        self._settings: SimulatorSettings | None = None
+
+    @property
+    def settings(self) -> SimulatorSettings | None:
+        """What the microscope was made of, None while it is off."""
+        return self._settings if self.is_on else None
 
     @property
     def configuration(self) -> Configuration | None:
@@ -61,15 +67,19 @@ class Switch:
             self.turn_on()
         save(self._folder(), replace(load(self._folder()), enabled=self.is_on))
 
-    def turn_on(self) -> None:
-        """Let Swift list the microscope; it is built in the background."""
+    def turn_on(self, settings: SimulatorSettings | None = None) -> None:
+        """Let Swift list the microscope; it is built in the background.
+
+        Args:
+            settings: what it is made of, not remembered; None takes what the user has set.
+        """
         # What the microscope is made of takes a moment to import, which Swift's start need not wait for.
         from dkl_core.stem.detectors import DetectorSettings
         from nionswift_plugin.dkl_simulator.configuration import Configuration
 
         if self._configuration is not None:
             return
-        settings = load(self._folder())
+        settings = settings or load(self._folder())
         configuration = Configuration(
             settings.sample,
             settings.realism,
@@ -79,7 +89,7 @@ class Switch:
         )
         configuration.run()
         configuration.warm_up()
-        self._configuration = configuration
+        self._configuration, self._settings = configuration, settings
         _logger.info("the simulated microscope is on")
 
     def turn_off(self) -> None:

@@ -7,6 +7,7 @@ import pytest
 
 from dkl_core.measurement import Scalar
 from dkl_core.scalarizers import FieldScalarizer, Pattern, Reading, field_scalarizer, get_scalarizer, revised
+from dkl_core.scalarizers.reading import Judging
 
 PLACES = np.zeros((3, 2))
 
@@ -51,9 +52,30 @@ def test_what_is_not_known_is_written_as_null() -> None:
     assert math.isnan(Reading.from_json(data).values[1])
 
 
-def test_the_centre_of_mass_is_a_field_scalarizer_and_bright_field_is_not() -> None:
-    assert isinstance(field_scalarizer(get_scalarizer("com_x")), FieldScalarizer)
-    assert field_scalarizer(get_scalarizer("bright_field")) is None
+def test_what_needs_the_run_is_a_field_scalarizer_and_what_does_not_is_none() -> None:
+    for name in ("com_x", "bright_field", "strain_xx"):
+        assert isinstance(field_scalarizer(get_scalarizer(name)), FieldScalarizer)
+    assert field_scalarizer(get_scalarizer("bragg_distance")) is None
+
+
+@pytest.mark.parametrize("name", ["com_magnitude", "annular_bright_field", "strain_xx"])
+def test_a_judge_says_of_the_readings_it_was_made_of_what_the_run_says(name: str) -> None:
+    field, rng = field_scalarizer(get_scalarizer(name)), np.random.default_rng(0)
+    assert isinstance(field, Judging)
+    values = {
+        "com_magnitude": (5.0, 6.0, 5.1, 5.9, math.nan, math.nan, 30.0),
+        "annular_bright_field": (0.75, 0.02, 30.0),
+    }
+    means = values.get(name, (21.0, 3.0, 8.0, 19.0, 0.1))
+    variances = (0.1,) * {"com_magnitude": 2, "annular_bright_field": 1}.get(name, 5)
+    readings = [Reading(tuple(rng.normal(means, 0.01).tolist()), variances) for _ in range(12)]
+    readings[4] = Reading.invalid("no beam")
+    places = rng.uniform(-1, 1, (12, 2))
+    judge = field.judge(readings, places)
+    np.testing.assert_equal(
+        [(one.value, one.reason) for one in field.scalars(readings, places)],
+        [(one.value, one.reason) for one in map(judge, readings, places)],
+    )
 
 
 def test_a_change_of_less_than_a_tenth_of_the_noise_is_not_worth_it() -> None:

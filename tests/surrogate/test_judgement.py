@@ -83,6 +83,16 @@ def test_a_constant_scalar_owes_nothing_to_anything(by_both: Any) -> None:
     assert np.isnan(surrogate.judgement.r2)
 
 
+def test_a_share_of_next_to_nothing_tells_nothing(by_both: Any, rng: np.random.Generator) -> None:
+    surrogate = Surrogate(by_both.patches, DEFAULT)
+    assert surrogate.judgement.telling_share is None
+    surrogate.fit(by_both.order[:60], rng.normal(size=60))
+    assert np.isfinite(surrogate.judgement.structure_share)
+    assert surrogate.judgement.telling_share is None
+    told = fitted_to(by_both, DEFAULT).judgement
+    assert told.telling_share == told.structure_share
+
+
 def test_the_held_out_score_is_what_new_sites_confirm(by_both: Any) -> None:
     surrogate = fitted_to(by_both, MODELS["linear"], 150)
     rest = by_both.order[150:]

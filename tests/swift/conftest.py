@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 SPAN_NM = 1000.0
-MOST_S = 20.0
+MOST_S = 100.0
 
 
 @pytest.fixture(autouse=True)

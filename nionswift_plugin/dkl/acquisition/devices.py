@@ -60,11 +60,20 @@ def scan_of(stem: STEMController) -> ScanHardwareSource | None:
 
 
 def cameras_of(stem: STEMController) -> list[CameraHardwareSource]:
-    """The cameras that take diffraction patterns (no spectrometers), the instrument's own one first."""
+    """The cameras that take diffraction patterns (no spectrometers, none of others), the instrument's own one first."""
     found: set[CameraHardwareSource] = Registry.get_components_by_type("camera_hardware_source")
-    usable = [camera for camera in found if not camera.features.get("is_eels_camera")]
+    usable = [camera for camera in found if not camera.features.get("is_eels_camera") and _may_serve(camera, stem)]
     own = stem.ronchigram_camera
     return sorted(usable, key=lambda camera: (camera is not own, -_priority(camera), camera.display_name))
+
+
+def _may_serve(camera: CameraHardwareSource, stem: STEMController) -> bool:
+    # with two instruments in Swift, `ronchigram_camera` of either may be any camera; the camera's module knows better
+    for module in Registry.get_components_by_type("camera_module"):
+        if getattr(module, "hardware_source", None) is camera:
+            owner = getattr(module, "instrument_controller_id", None) or getattr(module, "stem_controller_id", None)
+            return owner in (None, instrument_id(stem))
+    return True
 
 
 def find_devices(wanted: str | None = None, camera_id: str | None = None) -> Devices:

@@ -11,7 +11,7 @@ from nion.data.DataAndMetadata import DataAndMetadata
 from nion.instrumentation.HardwareSource import HardwareSource
 from numpy.typing import NDArray
 
-from dkl_core.errors import InstrumentError
+from dkl_core.errors import InputError, InstrumentError
 from dkl_core.scalarizers.detector_care import DetectorCare
 from nionswift_plugin.dkl.acquisition.calibration import PatternCalibration, calibration_of
 from nionswift_plugin.dkl.acquisition.devices import Devices, control
@@ -119,7 +119,7 @@ class Readiness:
         """What corrects the patterns: given, or found from dark frames, or nothing.
 
         Raises:
-            InstrumentError: dark frames are asked for but the beam cannot be blanked.
+            InstrumentError: dark frames are asked for but the beam cannot be blanked, or they are not dark.
         """
         count = self._settings.dark_frames
         if given is not None:
@@ -129,7 +129,13 @@ class Readiness:
         if not self._is_dark:
             raise InstrumentError("dark frames need a blanker, and there is none; set dark_frames to 0 or give them")
         frames = [self._repeated(self._new_frame).data for _ in range(count)]
-        return DetectorCare.from_dark(np.stack(frames), saturation_level=self._saturation_level(frames[0]))
+        try:
+            return DetectorCare.from_dark(np.stack(frames), saturation_level=self._saturation_level(frames[0]))
+        except InputError as error:
+            raise InstrumentError(
+                f"the dark frames cannot be used: {error}. Look whether the blanker keeps the beam off the camera, "
+                "then start again; with dark_frames at 0 none are taken"
+            ) from error
 
     def _new_frame(self) -> Frame:
         frame = self._camera.frame()

@@ -12,7 +12,7 @@ from dkl_core.errors import ScalarizerError
 from dkl_core.measurement import Scalar
 from dkl_core.scalarizers.blocks import BlockShape, PatternBlock, block_of
 from dkl_core.scalarizers.pattern import FloatArray, Pattern
-from dkl_core.scalarizers.reading import FieldScalarizer, Reading, field_scalarizer, revised
+from dkl_core.scalarizers.reading import FieldScalarizer, Judge, Judging, Reading, field_scalarizer, revised
 from dkl_core.scalarizers.registry import NamedScalarizer
 
 if TYPE_CHECKING:
@@ -49,7 +49,8 @@ class SiteScalars:
         self._block = block_of(scalarizer)
         self._readings: list[Reading] = []
         self._positions: list[Pair] = []
-        self._revised_at = 0
+        self._judge: Judge | None = None
+        self._judged_at = self._revised_at = 0
 
     @property
     def block(self) -> BlockShape | None:
@@ -66,6 +67,7 @@ class SiteScalars:
     def remember(self, told: Sequence[Told]) -> None:
         """Start from the measurements of an earlier run."""
         _, self._readings, positions = _readings_of(told)
+        self._judge = None
         self._positions = [(float(y), float(x)) for y, x in positions]
 
     def revisions(self, told: Sequence[Told]) -> Mapping[int, Scalar]:
@@ -89,8 +91,16 @@ class SiteScalars:
         reading = self._field.reading(patterns[0])
         self._readings.append(reading)
         self._positions.append(position_nm)
-        scalar = self._field.scalars(self._readings, np.asarray(self._positions, dtype=np.float64))[-1]
-        return SiteResult(scalar, reading)
+        return SiteResult(self._latest(self._field), reading)
+
+    def _latest(self, field: FieldScalarizer) -> Scalar:
+        """The scalar of the last reading, by a reference that is at most a twentieth of the measurements old."""
+        positions = np.asarray(self._positions, dtype=np.float64)
+        if not isinstance(field, Judging):
+            return field.scalars(self._readings, positions)[-1]
+        if self._judge is None or len(self._readings) >= self._judged_at * (1 + _GROWTH):
+            self._judge, self._judged_at = field.judge(self._readings, positions), len(self._readings)
+        return self._judge(self._readings[-1], positions[-1])
 
 
 def _readings_of(told: Sequence[Told]) -> tuple[list[int], list[Reading], FloatArray]:

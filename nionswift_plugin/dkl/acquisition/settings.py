@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields, is_dataclass
-from typing import Any, Literal, TypeVar, get_args
+from dataclasses import asdict, dataclass, field
+from typing import Any, Literal, get_args
 
 from dkl_core.errors import InputError
+from dkl_core.settings_json import made
 
 SurveySource = Literal["scan", "last"]
 PatternMode = Literal["record", "sequence", "live"]
@@ -212,23 +213,7 @@ class HookSettings:
         Raises:
             InputError: a field that does not exist or has an unusable value.
         """
-        return _made(cls(), data)
-
-
-Settings = TypeVar("Settings")
-
-
-def _made(default: Settings, data: object) -> Settings:
-    kind = type(default)
-    assert is_dataclass(default)
-    known = {item.name: getattr(default, item.name) for item in fields(default)}
-    if not isinstance(data, Mapping) or not known.keys() >= data.keys():
-        raise InputError(f"{kind.__name__} cannot be made of {data!r}; give an object with {', '.join(known)}")
-    values = {name: _made(known[name], value) if is_dataclass(known[name]) else value for name, value in data.items()}
-    try:
-        return kind(**{**known, **values})
-    except TypeError as error:
-        raise InputError(f"{kind.__name__} cannot be made of {values}: {error}; correct the values") from error
+        return made(cls, data)
 
 
 def _choice(name: str, value: str, known: tuple[str, ...]) -> None:

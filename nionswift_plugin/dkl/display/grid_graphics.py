@@ -15,7 +15,7 @@ from dkl_core.survey import SurveyImage
 from nionswift_plugin.dkl.display import workspace
 from nionswift_plugin.dkl.display.pictures import SurveyPicture
 from nionswift_plugin.dkl.display.publish import LiveItem, Look, Stage, calibrated
-from nionswift_plugin.dkl.display.site_area import Outline, Preview, Shape, SiteArea, preview
+from nionswift_plugin.dkl.display.site_area import Mask, Outline, Preview, Shape, SiteArea, preview
 
 if TYPE_CHECKING:
     from nion.swift.model.DisplayItem import DisplayItem
@@ -40,6 +40,7 @@ class GridPreview:
         patches: window and stride.
         changed: is called on the main thread with every new preview.
         interval_s: new pictures that come faster than this are merged, s.
+        allowed: pixels where sites may be at all, None for everywhere.
     """
 
     def __init__(
@@ -50,8 +51,10 @@ class GridPreview:
         changed: Callable[[Preview], object] | None = None,
         *,
         interval_s: float = 0.2,
+        allowed: Mask | None = None,
     ) -> None:
         self._stage, self._survey, self._patches, self._changed = stage, survey, patches, changed
+        self._allowed = allowed
         self._picture = SurveyPicture(survey)
         self._threshold: float | None = None
         self._pool = ThreadPoolExecutor(1, "dkl-preview")
@@ -88,7 +91,7 @@ class GridPreview:
         shapes = [(purpose, shape_of(graphic)) for graphic, (purpose, *_listeners) in self._drawn.items()]
         region = next((shape for purpose, shape in shapes if purpose == "region"), None)
         forbidden = tuple(shape for purpose, shape in shapes if purpose == "forbidden")
-        return SiteArea(region, forbidden, self._threshold)
+        return SiteArea(region, forbidden, self._threshold, allowed=self._allowed)
 
     def set_patches(self, patches: PatchSettings) -> None:
         """Other windows or strides."""
@@ -116,12 +119,11 @@ class GridPreview:
 
     def clear(self, purpose: Purpose | None = None) -> None:
         """Take the shapes of a purpose away, None for all."""
-        for graphic, (for_what, *_listeners) in list(self._drawn.items()):
-            if purpose in (None, for_what):
-                self._forget(graphic)
-                display_item = self._item.display_item
-                if display_item is not None:
-                    display_item.remove_graphic(graphic).close()
+        for graphic in [graphic for graphic, drawn in self._drawn.items() if purpose in (None, drawn[0])]:
+            self._forget(graphic)
+            display_item = self._item.display_item
+            if display_item is not None:
+                display_item.remove_graphic(graphic).close()
         self._renew()
 
     def close(self, *, window_closing: bool = False) -> None:
@@ -158,7 +160,8 @@ class GridPreview:
             self._renew()
 
     def _deleted(self, graphic: Drawn) -> None:
-        self._forget(graphic)
+        # not closed: their event is being fired
+        self._drawn.pop(graphic)
         self._renew()
 
     def _forget(self, graphic: Drawn) -> None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 from numpy.typing import NDArray
@@ -14,6 +16,7 @@ from nionswift_plugin.dkl.display.painter import Painter
 from nionswift_plugin.dkl.display.patterns import PatternView
 from nionswift_plugin.dkl.display.provenance import Provenance
 from nionswift_plugin.dkl.display.publish import INTERVAL_S, Stage
+from nionswift_plugin.dkl.display.snapshot import Snapshot
 from nionswift_plugin.dkl.display.views import Views
 from nionswift_plugin.dkl.display.words import Property
 from nionswift_plugin.dkl.listening import Listener, State
@@ -27,7 +30,8 @@ if TYPE_CHECKING:
 
 Pair = tuple[float, float]
 # Maps may take so much of the session's time: the microscope waits meanwhile.
-_SHARE_OF_TIME = 0.1
+_SHARE_OF_TIME = 0.05
+_logger = logging.getLogger(__name__)
 
 
 class ExperimentDisplay:
@@ -41,8 +45,9 @@ class ExperimentDisplay:
         session.start()
 
     Items appear once the survey image is there, and in the views of their roles where the workspace of
-    `workspace.open_workspace` is shown. They close, and are written, when the session ends. Maps are calculated on the
-    session's thread, between two measurements; the main thread only gets finished arrays.
+    `workspace.open_workspace` is shown. They close, and are written, when the session ends. The session's thread, where
+    the microscope waits, only takes the numbers; pictures are made of them on a thread of the display's own, and the
+    main thread gets finished arrays.
 
     Args:
         document_controller: the window.
@@ -70,6 +75,9 @@ class ExperimentDisplay:
         self._interval_s, self._due_s = interval_s, 0.0
         self._session: Session | None = None
         self._painter: Painter | None = None
+        self._painting = ThreadPoolExecutor(1, "dkl-display")
+        self._painted: Future[None] | None = None
+        self._is_closed = False
         self._raw: NDArray[Any] | None = None
         self._experiment: Experiment | None = None
 
@@ -85,6 +93,11 @@ class ExperimentDisplay:
         The roles are `survey`, `visited`, `mean`, `std`, `acquisition`, `pattern`, `learning` and `structure`.
         """
         return self._views.display_items
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether everything is shown and nothing follows any more."""
+        return self._is_closed
 
     def start(self, session: Session) -> None:
         """Follow a session; on the main thread, before the session starts."""
@@ -117,6 +130,9 @@ class ExperimentDisplay:
         Args:
             window_closing: the window is on its way out.
         """
+        # it never waits for the main thread
+        self._painting.shutdown()
+        self._is_closed = True
         self._views.close(window_closing=window_closing)
 
     # ------------------------------------------------------------------ on the session's thread
@@ -133,19 +149,34 @@ class ExperimentDisplay:
         raw = progress.told.measurement.raw
         if raw is not None:
             self._raw = raw
-        if self._experiment is not None and time.monotonic() >= self._due_s:
+        is_free = self._painted is None or self._painted.done()
+        if self._experiment is not None and is_free and time.monotonic() >= self._due_s:
             self._publish(self._experiment)
 
     def _enter_state(self, state: State) -> None:
         if state in ("paused", "ended") and self._experiment is not None:
             self._publish(self._experiment)
         if state == "ended":
-            self._stage.main.post(self.close)
+            self._submit(lambda: self._stage.main.post(self.close))
 
     def _publish(self, experiment: Experiment) -> None:
-        began_s = time.monotonic()
-        if self._painter is not None:
-            raw, self._raw = self._raw, None
-            self._painter.paint(experiment, raw)
+        painter, began_s = self._painter, time.monotonic()
+        if painter is None:
+            return
+        raw, self._raw = self._raw, None
+        now = Snapshot.of(experiment)
+        self._submit(lambda: painter.paint(experiment, now, raw))
         took_s = time.monotonic() - began_s
         self._due_s = began_s + max(self._interval_s, took_s / _SHARE_OF_TIME)
+
+    def _submit(self, work: Callable[[], None]) -> None:
+        def act() -> None:
+            try:
+                work()
+            except Exception:  # a picture that fails must not end those to come
+                _logger.exception("the display failed")
+
+        try:
+            self._painted = self._painting.submit(act)
+        except RuntimeError:
+            _logger.debug("the display is closed already")

@@ -1,4 +1,4 @@
-"""From an experiment to what is shown of it; everything here happens on the session's thread."""
+"""From a moment of an experiment to what is shown of it; nothing here needs the session's or the main thread."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from nion.data.Calibration import Calibration
 from numpy.typing import NDArray
 
 from dkl_core.experiment import Experiment
+from dkl_core.measurement import Site
 from nionswift_plugin.dkl.display.maps import Raster, SiteRaster
 from nionswift_plugin.dkl.display.patterns import PatternView
 from nionswift_plugin.dkl.display.pictures import SurveyPicture
@@ -51,14 +52,14 @@ class Painter:
         rasters |= dict.fromkeys(("mean", "std", "acquisition"), self._sites.raster)
         return rasters.get(role)
 
-    def paint(self, experiment: Experiment, raw: NDArray[Any] | None) -> None:
-        """Show the experiment as it stands.
+    def paint(self, experiment: Experiment, now: Snapshot, raw: NDArray[Any] | None) -> None:
+        """Show a moment of the experiment.
 
         Args:
-            experiment: between two measurements.
+            experiment: for what does not change from one moment to the next.
+            now: the moment.
             raw: what the camera gave last; None leaves the pattern that is shown.
         """
-        now = Snapshot.of(experiment)
         self._image("visited", experiment, self._picture.in_order(now.visited), self._picture.raster)
         unit = self._provenance.shown.unit
         for role, values, units in (
@@ -69,8 +70,8 @@ class Painter:
             if values is not None:
                 self._image(role, experiment, self._sites.image(values), self._sites.raster, units)
         self._curves(now, experiment)
-        if raw is not None:
-            self._pattern(raw, experiment)
+        if raw is not None and now.last_site is not None:
+            self._pattern(raw, now.last_site, experiment)
         self._mark(now)
 
     def _image(self, role: str, experiment: Experiment, values: NDArray[Any], raster: Raster, unit: str = "") -> None:
@@ -101,12 +102,11 @@ class Painter:
             self._looks[role], calibrated(values, (axis,), intensity=Calibration(units=unit), metadata=metadata)
         )
 
-    def _pattern(self, raw: NDArray[Any], experiment: Experiment) -> None:
+    def _pattern(self, raw: NDArray[Any], site: Site, experiment: Experiment) -> None:
         shown = self._patterns.shown(raw)
         if shown is None:
             return
-        last = experiment.told[-1]
-        metadata = self._provenance.of("pattern", experiment, site=[last.site.row, last.site.col])
+        metadata = self._provenance.of("pattern", experiment, site=[site.row, site.col])
         intensity = Calibration(units=_("counts"))
         self._views.show(
             self._looks["pattern"], calibrated(shown.values, shown.axes, intensity=intensity, metadata=metadata)
@@ -132,11 +132,11 @@ def looks_of(provenance: Provenance) -> dict[str, Look]:
     titles = {
         "survey": (_("HAADF"), None),
         "visited": (_("visited sites in order"), None),
-        "mean": (_("predicted {property}").format(property=name), "viridis"),
+        "mean": (_("predicted {property}").format(property=name), "kindlmann"),
         "std": (_("uncertainty of {property}").format(property=name), "magma"),
         "acquisition": (_("where to measure next"), "plasma"),
         "pattern": (_("last pattern"), "black_body"),
         "learning": (_("best {property} so far").format(property=name), None),
         "structure": (_("share explained by structure"), None),
     }
-    return {role: Look(role, f"{run}: {title}", colours) for role, (title, colours) in titles.items()}
+    return {role: Look(role, f"{title} · {run}", colours) for role, (title, colours) in titles.items()}

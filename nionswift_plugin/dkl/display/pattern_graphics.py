@@ -132,7 +132,9 @@ class PatternGraphics:
             self._take(self._shapes.dragged(edge, self._radius_mrad(edge), self._options), besides=edge)
 
     def _deleted(self, edge: Edge) -> None:
-        self._forget(edge)
+        # not closed: their event is being fired
+        self._listeners.pop(edge, None)
+        self._graphics.pop(edge, None)
         if self._shapes is not None:
             self._take(self._shapes.deleted(edge, self._options), besides=edge)
 

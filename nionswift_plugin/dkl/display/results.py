@@ -86,8 +86,8 @@ class _Publisher:
         axes, unit = raster.raster.calibrations(experiment.survey), self._provenance.shown.unit
         name = self._provenance.shown.name
         for role, values, title, colours, units in (
-            ("order", order, _("order of measurement"), "viridis", ""),
-            ("measured", measured, _("measured {property}").format(property=name), "viridis", unit),
+            ("order", order, _("order of measurement"), "kindlmann", ""),
+            ("measured", measured, _("measured {property}").format(property=name), "kindlmann", unit),
         ):
             missing = raster.image(np.where(np.isfinite(values), 0.0, 1.0)).mean()
             metadata = self._provenance.of(role, experiment, share_without_value=float(missing))
@@ -128,7 +128,7 @@ class _Publisher:
         return path
 
     def _add(self, role: str, title: str, xdata: Any, colours: str | None = None) -> None:
-        look = Look(role, f"{self._provenance.run.stem}: {title}", colours)
+        look = Look(role, f"{title} · {self._provenance.run.stem}", colours)
         self.uuids[role] = self._stage.main.call(lambda: str(new_item(self._stage, xdata, look).uuid))
 
     def _with_patterns(self, contents: RunContents) -> tuple[list[int], Patterns | None]:
@@ -155,7 +155,7 @@ class _Publisher:
 
     def _reserved(self, metadata: DataMetadata, dtype: np.dtype[Any]) -> DataItem.DataItem:
         item = DataItem.DataItem(large_format=True)
-        item.title = f"{self._provenance.run.stem}: {_('patterns')}"
+        item.title = f"{_('patterns')} · {self._provenance.run.stem}"
         self._stage.document_model.append_data_item(item)
         self._stage.document_model.update_data_item_session(item)
         item.increment_data_ref_count()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 import numpy as np
@@ -62,12 +62,14 @@ class SiteArea:
         forbidden: nowhere inside these.
         darkest: nothing darker than this, in the image's units: vacuum; None allows all.
         smooth_px: blur before the threshold, so that noise does not speckle, px.
+        allowed: nowhere else than in these pixels (rows, columns); None for everywhere.
     """
 
     region: Shape | None = None
     forbidden: tuple[Shape, ...] = ()
     darkest: float | None = None
     smooth_px: float = 2.0
+    allowed: Mask | None = field(default=None, compare=False)
 
     def mask(self, survey: SurveyImage) -> Mask | None:
         """Pixels where a site is allowed, None for everywhere.
@@ -76,8 +78,8 @@ class SiteArea:
             InputError: the threshold leaves nothing.
         """
         if self.region is None and not self.forbidden and self.darkest is None:
-            return None
-        mask = np.ones(survey.shape, dtype=np.bool_)
+            return self.allowed
+        mask = np.ones(survey.shape, dtype=np.bool_) if self.allowed is None else self.allowed.copy()
         if self.region is not None:
             mask &= self.region.mask(survey.shape)
         for shape in self.forbidden:

@@ -26,6 +26,7 @@ class Snapshot:
         mean: predicted property at the sites (M,), None before the first fit; the same holds for the next two.
         std: its standard deviation (M,).
         acquisition: where to measure next (M,); NaN where nothing is measured any more.
+        last_site: the one that was measured last, None before the first.
         next_site: the site that would be next, None where that is not known.
         structure_share: share of the explained variance that comes from structure, 0 to 1; None when unknown.
     """
@@ -36,6 +37,7 @@ class Snapshot:
     mean: FloatArray | None = None
     std: FloatArray | None = None
     acquisition: FloatArray | None = None
+    last_site: Site | None = None
     next_site: Site | None = None
     structure_share: float | None = None
 
@@ -48,7 +50,7 @@ class Snapshot:
         best = best_so_far(values, "reach" if goal.direction == "target" else goal.direction, goal.value)
         prediction, acquisition = experiment.predict(), _open_acquisition(experiment)
         surrogate = experiment.surrogate
-        share = np.nan if surrogate is None else surrogate.judgement.structure_share
+        share = None if surrogate is None else surrogate.judgement.telling_share
         return cls(
             visited,
             values,
@@ -56,8 +58,9 @@ class Snapshot:
             None if prediction is None else prediction.mean,
             None if prediction is None else prediction.std,
             acquisition,
+            told[-1].site if told else None,
             _next_site(experiment, acquisition),
-            float(share) if np.isfinite(share) else None,
+            share,
         )
 
 

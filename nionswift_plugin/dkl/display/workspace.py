@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from nion.swift.model.DisplayItem import DisplayItem
 
 NAME, WORKSPACE_ID = "DKL", "org.dkl.workspace"
+PAGE_NAME, PAGE_WORKSPACE_ID, PAGE = "DKL figure", "org.dkl.workspace.page", "page"
 ROWS = (("visited", "mean", "std"), ("acquisition", "pattern", "learning"))
 
 
@@ -31,6 +32,14 @@ def place(document_controller: DocumentController, role: str, display_item: Disp
             panel.set_display_item(display_item)
             return True
     return False
+
+
+def show_page(document_controller: DocumentController, display_item: DisplayItem) -> None:
+    """Show a figure, which wants the whole window, in a workspace of its own; on the main thread."""
+    controller = document_controller.workspace_controller
+    assert controller is not None
+    controller.ensure_workspace(PAGE_NAME, {**_view(PAGE), "selected": True}, PAGE_WORKSPACE_ID)
+    place(document_controller, PAGE, display_item)
 
 
 def view_id(role: str) -> str:

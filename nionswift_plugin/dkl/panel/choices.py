@@ -82,8 +82,9 @@ class DeviceWatch:
     """
 
     def __init__(self, changed: Callable[[], object]) -> None:
-        def heard(_component: object, types: set[str]) -> None:
-            if _WATCHED & set(types):
+        def heard(_component: object, types: set[str] | None) -> None:
+            # what goes as a whole goes without its types being said
+            if not types or _WATCHED & types:
                 changed()
 
         self._listeners = [

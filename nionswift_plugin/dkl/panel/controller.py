@@ -8,17 +8,20 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
+from weakref import WeakSet
 
 from nion.utils import Event
 
 from dkl_core.errors import DKLError, InputError
-from nionswift_plugin.dkl.acquisition.devices import Devices, instrument_id
+from nionswift_plugin.dkl.acquisition.devices import Devices
 from nionswift_plugin.dkl.acquisition.main_loop import EventLoopMain
 from nionswift_plugin.dkl.display.site_area import Shape
-from nionswift_plugin.dkl.panel.choices import Choice, DeviceWatch, camera_choices, chosen_devices, instrument_choices
+from nionswift_plugin.dkl.panel.choices import Choice, DeviceWatch
 from nionswift_plugin.dkl.panel.follower import RunFollower
 from nionswift_plugin.dkl.panel.model import PanelSettings
+from nionswift_plugin.dkl.panel.modes import Modes
 from nionswift_plugin.dkl.panel.notices import notify, words_for
+from nionswift_plugin.dkl.panel.places import Places
 from nionswift_plugin.dkl.panel.runs import Place, settings_in
 from nionswift_plugin.dkl.panel.setup import Setup
 from nionswift_plugin.dkl.panel.status import RunStatus
@@ -36,13 +39,15 @@ CHANGEABLE = frozenset({"aim", "value", "strategy", "sites", "minutes", "million
 Phase = Literal["idle", "busy", "starting", "preparing", "running", "paused", "stopping"]
 _CLOSE_S = 5.0
 _logger = logging.getLogger(__name__)
+# Those of all windows, which share the microscope.
+_open: WeakSet[Controller] = WeakSet()
 
 
 class Controller:
     """Sets up, runs and steers experiments in a window of Swift; every method is for its main thread.
 
     Nothing here waits for the microscope: what takes long happens on threads of its own, and `changed` fires when the
-    panel should look again.
+    panel should look again. What goes wrong is shown to the user; `complained` fires with it, for scripts.
 
     Args:
         document_controller: the window.
@@ -56,10 +61,10 @@ class Controller:
         settings: PanelSettings | None = None,
         remember: Callable[[PanelSettings], object] = lambda _settings: None,
     ) -> None:
-        self.changed = Event.Event()
+        self.changed, self.complained = Event.Event(), Event.Event()
         self._document_controller, self._remember = document_controller, remember
         self._main = EventLoopMain(document_controller.event_loop)
-        self._consents: set[str] = set()
+        self.places = Places(self._main, document_controller, self._tell_changed, self._complain)
         self.message = ""
         self.settings = settings or PanelSettings()
         self.setup = Setup(
@@ -67,18 +72,29 @@ class Controller:
         )
         self.run = RunFollower(self._main, document_controller, self._tell_changed, self._complain)
         self._watch = DeviceWatch(lambda: self._main.post(self._devices_changed))
+        self.modes = Modes(self, document_controller, self._main, self._tell_changed, self._complain)
         self.setup.lay(self.settings)
+        _open.add(self)
+        self._main.post(self.modes.open_remembered)
 
     def close(self) -> None:
         """The window closes: leave the run, its file can be resumed, and see the beam off the sample."""
+        _open.discard(self)
         self._watch.close()
         self.run.leave()
         self.setup.cancel()
         self._main.close()
+        self.modes.close(_CLOSE_S)
         self.run.close(_CLOSE_S)
         self.setup.close(_CLOSE_S)
+        self.places.close(_CLOSE_S)
 
     # ------------------------------------------------------------------ what the panel shows
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether the window is gone."""
+        return self._main.is_closed
 
     @property
     def phase(self) -> Phase:
@@ -93,26 +109,27 @@ class Controller:
     @property
     def instruments(self) -> tuple[Choice, ...]:
         """Instruments to choose from."""
-        return instrument_choices()
+        return self.places.instruments
 
     @property
     def cameras(self) -> tuple[Choice, ...]:
         """Cameras of the chosen instrument."""
-        return camera_choices(self._present(self.settings.instrument))
+        return self.places.cameras(self.settings)
 
     @property
     def devices(self) -> Devices | None:
-        """The chosen devices, None where there are none."""
-        try:
-            return chosen_devices(self.settings.instrument, self.settings.camera)
-        except DKLError:
-            return None
+        """The chosen devices, None where there are none, or recorded data stand for them."""
+        return self.places.devices(self.settings)
 
     @property
     def needs_consent(self) -> bool:
         """Whether the instrument may be real and the user has not agreed to its use."""
-        devices = self.devices
-        return devices is not None and not devices.is_simulated and instrument_id(devices.stem) not in self._consents
+        return self.places.needs_consent(self.settings)
+
+    @property
+    def uses_microscope(self) -> bool:
+        """Whether something is measured, or will be, on the devices of Swift."""
+        return self.phase != "idle" and self.devices is not None
 
     # ------------------------------------------------------------------ setting up
 
@@ -135,9 +152,7 @@ class Controller:
 
     def consent(self) -> None:
         """The user agrees that the probe of the chosen instrument is moved and its beam switched."""
-        devices = self.devices
-        if devices is not None:
-            self._consents.add(instrument_id(devices.stem))
+        self.places.consent(self.settings)
         self._tell_changed()
 
     def acquire_survey(self) -> None:
@@ -146,7 +161,7 @@ class Controller:
 
     def use_displayed(self) -> None:
         """Use the image that is displayed as the survey."""
-        self._attempt(lambda: self.setup.use_displayed(self.settings))
+        self._attempt(lambda: self.modes.use_displayed(self.settings))
 
     def draw_region(self) -> None:
         """Draw a rectangle on the survey that sites lie in."""
@@ -162,7 +177,7 @@ class Controller:
 
     def try_live(self) -> None:
         """What the pattern that the camera shows gives."""
-        self._attempt(lambda: self.setup.try_live(self._devices(), self.settings))
+        self._attempt(lambda: self.modes.try_live(self.settings))
 
     def try_sites(self) -> None:
         """Measure a few sites to see what the property gives."""
@@ -195,14 +210,14 @@ class Controller:
         """Wait after the present site, or go on after a pause."""
         session = self.run.session
         if session is not None:
-            self._answered(session.resume() if self.phase == "paused" else session.pause())
+            self.show_answer(session.resume() if self.phase == "paused" else session.pause())
 
     def step(self) -> None:
         """Measure one site, then pause; begins a run where there is none."""
         if self.run.session is None:
             self._begin(steps=1)
         else:
-            self._answered(self.run.session.step())
+            self.show_answer(self.run.session.step())
 
     def stop(self) -> None:
         """End the run after the present site; asked again, at once."""
@@ -261,9 +276,10 @@ class Controller:
         self._guarded(begin)
 
     def _adopt(self, settings: PanelSettings) -> None:
-        self.settings = settings
+        before, self.settings = self.settings, settings
         self._remember(settings)
         self.setup.lay(settings)
+        self.modes.follow_microscope(before)
         self._tell_changed()
 
     def _drawn(self, *, region: Shape | None, forbidden: tuple[Shape, ...]) -> None:
@@ -290,9 +306,9 @@ class Controller:
             site = function(experiment)
             return f"({site.row}, {site.col}) {done}" if done else ""
 
-        self._answered(session.call(work))
+        self.show_answer(session.call(work))
 
-    def _answered(self, answer: Future[Any]) -> None:
+    def show_answer(self, answer: Future[Any]) -> None:
         """Show what became of an order, whenever that is."""
 
         def arrived(future: Future[Any]) -> None:
@@ -308,8 +324,12 @@ class Controller:
     def _show_answer(self, error: BaseException | None, text: str) -> None:
         if isinstance(error, Exception):
             self._complain(error)
-        elif text:
-            self.message = text
+            return
+        if self.phase == "paused" and self.run.display is not None:
+            # no site comes that would show what has changed
+            self.run.display.refresh()
+        if text:
+            self.run.note = text
             self._tell_changed()
 
     def _guarded(self, action: Callable[[Place], object]) -> None:
@@ -318,11 +338,12 @@ class Controller:
         def act() -> None:
             if self.phase != "idle":
                 raise InputError(_("the microscope is in use; stop what is going on first"))
+            if self.devices is not None and any(other.uses_microscope for other in _open if other is not self):
+                raise InputError(_("an experiment uses the microscope from another window; stop that one first"))
             if self.needs_consent:
                 raise InputError(_("this microscope may be real: read what will happen to it, then press I agree"))
             self.message = ""
-            devices = self._devices()
-            action(Place(devices, self._main, self._document_controller.document_model, not devices.is_simulated))
+            action(self.places.place(self.settings))
 
         self._attempt(act)
 
@@ -333,13 +354,6 @@ class Controller:
             self._complain(error)
         self._tell_changed()
 
-    def _devices(self) -> Devices:
-        return chosen_devices(self.settings.instrument, self.settings.camera)
-
-    def _present(self, instrument: str | None) -> str | None:
-        known = [choice.key for choice in self.instruments]
-        return instrument if instrument in known else (known[0] if known else None)
-
     def _devices_changed(self) -> None:
         self.setup.forget_current()
         self._tell_changed()
@@ -349,6 +363,7 @@ class Controller:
             _logger.error("the panel failed", exc_info=error)
         self.message = words_for(error)
         notify(_("Experiment"), self.message)
+        self.complained.fire(error)
         self._tell_changed()
 
     def _tell_changed(self) -> None:

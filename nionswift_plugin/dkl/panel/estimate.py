@@ -11,7 +11,12 @@ from nionswift_plugin.dkl.panel.model import ELECTRONS_PER_MILLION, PanelSetting
 OVERHEAD_S = 0.06
 # Of which the beam is on the sample, s.
 OPEN_S = 0.03
-PREPARING_S = 2.0
+# The number made of the pattern, the record, the decision where to go next: of one site, s.
+DECIDING_S = 0.06
+# Taking the microscope over; the first fit, which loads the model; a reference scan beside the time of its lines, s.
+PREPARING_S, FIRST_FIT_S, LOOKING_S = 2.0, 4.0, 0.25
+# Where the survey's dwell time is left to Swift, us.
+USUAL_DWELL_US = 2.0
 
 
 @dataclass(frozen=True)
@@ -62,18 +67,29 @@ def estimate(
         site_electrons: how many electrons a site took then; None if unknown.
         current_pa: beam current, pA; None if unknown.
     """
-    exposure_s = settings.exposure_ms / 1000
-    each_s = site_s or patterns * (exposure_s + OVERHEAD_S)
-    each_e = site_electrons or _electrons(patterns * (exposure_s + OPEN_S), settings.current_pa or current_pa)
+    exposure_s, current_pa = settings.exposure_ms / 1000, settings.current_pa or current_pa
+    scan_s = _scan_s(settings)
+    each_s = (site_s or patterns * (exposure_s + OVERHEAD_S)) + DECIDING_S
+    each_e = site_electrons or _electrons(patterns * (exposure_s + OPEN_S), current_pa)
+    if settings.follow_every:
+        each_s += (scan_s + LOOKING_S) / settings.follow_every
+        each_e = None if each_e is None else each_e + (_electrons(scan_s, current_pa) or 0.0) / settings.follow_every
     limits = {"sites": settings.sites, "all": sites}
     if settings.minutes is not None:
-        limits["time"] = int(settings.minutes * 60 / each_s)
+        limits["time"] = max(1, int((settings.minutes * 60 - FIRST_FIT_S) / each_s))
     if settings.million_electrons is not None and each_e:
         limits["dose"] = int(settings.million_electrons * ELECTRONS_PER_MILLION / each_e)
     limit = min(limits, key=lambda name: limits[name])
     count = max(0, limits[limit])
     electrons = None if each_e is None else count * each_e
-    return Estimate(count, sites, PREPARING_S + count * each_s, electrons, limit)
+    dark_s = settings.dark_frames * (exposure_s + OVERHEAD_S)
+    return Estimate(count, sites, PREPARING_S + dark_s + FIRST_FIT_S + count * each_s, electrons, limit)
+
+
+def _scan_s(settings: PanelSettings) -> float:
+    """How long a reference scan takes, s."""
+    share = settings.acquisition().drift.share
+    return (settings.survey_px * share) ** 2 * (settings.dwell_us or USUAL_DWELL_US) * 1e-6
 
 
 def _electrons(seconds: float, current_pa: float | None) -> float | None:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from dkl_core.experiment import Experiment, Progress
     from dkl_core.scalarizers.registry import NamedScalarizer
     from nionswift_plugin.dkl.display.live import ExperimentDisplay
-    from nionswift_plugin.dkl.panel.steering import SteeredMicroscope
+    from nionswift_plugin.dkl.panel.runs import PanelMicroscope
     from nionswift_plugin.dkl.session import Outcome, Session
 
 _ = gettext.gettext
@@ -44,6 +44,7 @@ class RunFollower:
         outcome: how the last one ended.
         path: the file of the present or the last run.
         warning: what was last noticed and put right.
+        note: what the user's last order did, while the run goes on.
         display: shows the present or the last run, None before the first.
     """
 
@@ -67,7 +68,7 @@ class RunFollower:
         self.status: RunStatus | None = None
         self.outcome: Outcome | None = None
         self.path: Path | None = None
-        self.warning = ""
+        self.warning = self.note = ""
         self.display: ExperimentDisplay | None = None
 
     @property
@@ -148,7 +149,7 @@ class RunFollower:
     # ------------------------------------------------------------------ inside
 
     def _begin(self, make: Callable[[], Begun], paused: bool, steps: int) -> None:
-        self.outcome, self.status, self.warning, self._stopping = None, RunStatus(), "", False
+        self.outcome, self.status, self.warning, self.note, self._stopping = None, RunStatus(), "", "", False
         self._lane.run(make, lambda begun: self._made(begun, paused, steps), self._complain)
 
     def _made(self, begun: Begun, paused: bool, steps: int) -> None:
@@ -172,7 +173,7 @@ class RunFollower:
 
     # ------------------------------------------------------------------ what the session tells, on its thread
 
-    def _listen(self, scalarizer: NamedScalarizer, microscope: SteeredMicroscope, host: Mapping[str, Any]) -> Listener:
+    def _listen(self, scalarizer: NamedScalarizer, microscope: PanelMicroscope, host: Mapping[str, Any]) -> Listener:
         from nionswift_plugin.dkl.display.listeners import together
         from nionswift_plugin.dkl.display.live import ExperimentDisplay
         from nionswift_plugin.dkl.display.words import property_of

@@ -11,7 +11,7 @@ from dkl_core.errors import InputError
 from dkl_core.patches import Sites
 from dkl_core.survey import SurveyImage
 from nionswift_plugin.dkl.acquisition.settings import SurveySettings
-from nionswift_plugin.dkl.display.site_area import SiteArea
+from nionswift_plugin.dkl.display.site_area import Mask, SiteArea
 from nionswift_plugin.dkl.panel.model import PanelSettings
 
 if TYPE_CHECKING:
@@ -28,10 +28,12 @@ class Ground:
     Attributes:
         survey: the image.
         frame: the scan frame; patterns are taken within it.
+        allowed: pixels where something can be measured, None for everywhere; of recorded data.
     """
 
     survey: SurveyImage
     frame: SurveySettings
+    allowed: Mask | None = None
 
     @property
     def summary(self) -> str:
@@ -70,15 +72,16 @@ def ground_of(xdata: DataAndMetadata) -> Ground:
     return Ground(survey, SurveySettings(size_px=shape[0], fov_nm=fov_nm, rotation_deg=rotation_deg))
 
 
-def ground_from(survey: SurveyImage, frame: SurveySettings) -> Ground:
+def ground_from(survey: SurveyImage, frame: SurveySettings, allowed: Mask | None = None) -> Ground:
     """A survey that was just taken; its frame is pinned to what it was."""
     size_nm = survey.size_nm
-    return Ground(survey, replace(frame, size_px=survey.shape[0], fov_nm=None if size_nm is None else size_nm[0]))
+    pinned = replace(frame, size_px=survey.shape[0], fov_nm=None if size_nm is None else size_nm[0])
+    return Ground(survey, pinned, allowed)
 
 
-def area_of(survey: SurveyImage, settings: PanelSettings) -> SiteArea:
-    """Where sites may lie."""
-    return SiteArea(settings.region, settings.forbidden, darkest(survey, settings.skip_percent))
+def area_of(survey: SurveyImage, settings: PanelSettings, allowed: Mask | None = None) -> SiteArea:
+    """Where sites may lie, within the pixels that are allowed anyway."""
+    return SiteArea(settings.region, settings.forbidden, darkest(survey, settings.skip_percent), allowed=allowed)
 
 
 def darkest(survey: SurveyImage, skip_percent: float) -> float | None:

@@ -7,33 +7,28 @@ from typing import Any
 
 from nion.ui import Declarative
 
+from nionswift_plugin.dkl.panel.modes_layout import afterwards_rows, recorded_row
+
 _ = gettext.gettext
 UI = dict[str, Any]
-_NARROW, _WIDTH = 46, 330
+_NARROW, _WIDTH, _LEAST_HEIGHT = 46, 330, 140
 _u = Declarative.DeclarativeUI()
 
 
 def panel_layout() -> UI:
-    """The whole panel; it scrolls where the screen is low."""
+    """The whole panel: what is set up scrolls where the screen is low; the run below it is always in sight."""
     steps = _u.create_column(
-        _microscope(), _survey(), _where(), _what(), _how_much(), _run(), _advanced(), _u.create_stretch(),
-        spacing=6, margin=6,
-    )  # fmt: skip
-    # what scrolls has no width of its own
-    return _u.create_scroll_area(steps, horizontal_scroll_bar_policy="off", min_width=_WIDTH + 40)
+        _microscope(), _survey(), _where(), _what(), _how_much(), _advanced(), _u.create_stretch(), spacing=4, margin=6
+    )
+    # what scrolls has no width of its own, and other panels would leave it no height
+    scrolled = _u.create_scroll_area(
+        steps, horizontal_scroll_bar_policy="off", min_width=_WIDTH + 40, min_height=_LEAST_HEIGHT
+    )
+    return _u.create_column(scrolled, _u.create_row(_run(), margin=6), spacing=2)
 
 
 def _microscope() -> UI:
     return _u.create_column(
-        _row(_label(_("Microscope")), _combo("instrument")),
-        _row(_label(_("Camera")), _combo("camera")),
-        _lines("device"),
-        _u.create_column(
-            _u.create_push_button(
-                text=_("I agree: use this microscope"), name="consent_button", on_clicked="consent_clicked"
-            ),
-            visible="@binding(consent_flag.value)",
-        ),
         _row(
             _u.create_combo_box(
                 name="preset_combo",
@@ -41,7 +36,17 @@ def _microscope() -> UI:
                 current_index="@binding(preset_model.value)",
                 width=_WIDTH - 110,
             ),
-            _button("workspace", _("Lay out"), None, _("Arrange the window: six views for the run")),
+            _button("workspace", _("Lay out"), None, _("Six views for the run; other panels are in the menu Window")),
+        ),
+        _row(_label(_("Microscope")), _combo("instrument")),
+        _row(_label(_("Camera")), _combo("camera")),
+        recorded_row(),
+        _lines("device"),
+        _u.create_column(
+            _u.create_push_button(
+                text=_("I agree: use this microscope"), name="consent_button", on_clicked="consent_clicked"
+            ),
+            visible="@binding(consent_flag.value)",
         ),
         spacing=4,
     )
@@ -69,6 +74,7 @@ def _where() -> UI:
             _label(_("Patch")),
             _edit("patch_px"),
             _text("patch_nm"),
+            _u.create_spacing(8),
             _label(_("Every")),
             _edit("every_px"),
             _label("px"),
@@ -94,7 +100,7 @@ def _what() -> UI:
         _fold(
             "options",
             [
-                _button("live", _("Now"), None, _("What the pattern on the camera's display gives")),
+                _button("live", _("Value now"), None, _("What the pattern on the camera's display gives")),
                 _button("try", _("Try 5 sites"), "can_try", _("Measure five sites, from dark to bright")),
             ],
             _edit("options", width=_WIDTH - 40),
@@ -113,7 +119,9 @@ def _what() -> UI:
 def _how_much() -> UI:
     return _step(
         _("4 How much"),
-        _row(_label(_("Sites")), _edit("sites"), _label(_("Time")), _edit("minutes"), _label("min")),
+        _row(
+            _label(_("Sites")), _edit("sites"), _u.create_spacing(8), _label(_("Time")), _edit("minutes"), _label("min")
+        ),
         _row(_label(_("Dose")), _edit("million_electrons"), _label(_("× 10⁶ e⁻ (the first limit ends it)"))),
         _lines("estimate"),
     )
@@ -163,6 +171,7 @@ def _run() -> UI:
         _lines("progress"),
         _lines("best"),
         _lines("message"),
+        afterwards_rows(),
         _fold(
             "override",
             [],
@@ -197,18 +206,16 @@ def _row(*content: UI) -> UI:
 
 
 def _label(text: str) -> UI:
-    return _u.create_label(text=text)
+    return _u.create_label(text=text, text_alignment_vertical="vcenter")
 
 
 def _lines(name: str, **how: str) -> UI:
     """A text that may be long."""
-    return _u.create_label(
-        name=f"{name}_label", text=f"@binding({name}_text.value)", word_wrap=True, width=_WIDTH - 20, **how
-    )
+    return _u.create_label(name=f"{name}_label", text=f"@binding({name}_text.value)", word_wrap=True, **how)
 
 
 def _text(name: str) -> UI:
-    return _u.create_label(name=f"{name}_label", text=f"@binding({name}_text.value)")
+    return _u.create_label(name=f"{name}_label", text=f"@binding({name}_text.value)", text_alignment_vertical="vcenter")
 
 
 def _edit(name: str, width: int = _NARROW) -> UI:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from dkl_core.errors import InputError
 from nionswift_plugin.dkl.acquisition.devices import Devices
 from nionswift_plugin.dkl.acquisition.main_loop import MainLoop
+from nionswift_plugin.dkl.display import workspace
 from nionswift_plugin.dkl.panel.lanes import Lane
 from nionswift_plugin.dkl.panel.model import PanelSettings
 from nionswift_plugin.dkl.panel.runs import scalarizer_for
@@ -16,6 +17,7 @@ from nionswift_plugin.dkl.panel.wording import property_of
 
 if TYPE_CHECKING:
     from nion.swift.DocumentController import DocumentController
+    from nion.swift.model.DataItem import DataItem
     from nion.swift.model.DisplayItem import DisplayItem
 
     from nionswift_plugin.dkl.display.pattern_graphics import PatternGraphics
@@ -61,10 +63,16 @@ class LivePattern:
         """
         model = self._document_controller.document_model
         item = model.get_data_item_channel_reference(devices.camera.hardware_source_id, None).data_item
-        xdata = None if item is None else item.xdata
-        if item is None or xdata is None:
+        if item is None or item.xdata is None:
             raise InputError(_("the camera shows no pattern; press Play on its panel first"))
-        display_item = model.get_display_item_for_data_item(item)
+        self.look_at(item, settings)
+
+    def look_at(self, item: DataItem, settings: PanelSettings) -> None:
+        """Look at a pattern that is a data item."""
+        xdata = item.xdata
+        if xdata is None:
+            return
+        display_item = self._document_controller.document_model.get_display_item_for_data_item(item)
 
         def work() -> LiveValue:
             from nionswift_plugin.dkl.panel.trial import live_value
@@ -86,12 +94,12 @@ class LivePattern:
 
     def _show(self, value: LiveValue, settings: PanelSettings, display_item: DisplayItem | None) -> None:
         from nionswift_plugin.dkl.display.pattern_graphics import PatternGraphics
-        from nionswift_plugin.dkl.panel.trial import words_of
 
-        self.words = words_of(value.scalar, property_of(settings.measured).unit)
+        self.words = value.words(property_of(settings.measured).unit)
         if self._drawn_on is not display_item:
             self.clear()
         if self._graphics is None and display_item is not None:
+            workspace.place(self._document_controller, "pattern", display_item)
             self._graphics = PatternGraphics(display_item, value.options, self._moved)
             self._drawn_on = display_item
         if self._graphics is not None:

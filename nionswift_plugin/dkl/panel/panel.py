@@ -10,6 +10,10 @@ from typing import TYPE_CHECKING, Any
 from nion.swift import Panel, Workspace
 from nion.ui import Declarative
 
+from nionswift_plugin.dkl.panel import menu
+from nionswift_plugin.dkl.panel.room import PANEL_ID, make_room
+from nionswift_plugin.dkl.training import menu as training
+
 if TYPE_CHECKING:
     from nion.swift.DocumentController import DocumentController
     from nion.ui.UserInterface import UserInterface
@@ -18,7 +22,6 @@ if TYPE_CHECKING:
     from nionswift_plugin.dkl.panel.view import View
 
 _ = gettext.gettext
-PANEL_ID = "dkl-panel"
 _REMEMBERED = "dkl/settings"
 _logger = logging.getLogger(__name__)
 
@@ -41,10 +44,14 @@ def run() -> None:
     Workspace.WorkspaceManager().register_panel(
         DKLPanel, PANEL_ID, _("DKL 4D-STEM"), ["left", "right"], "right", {"min-width": 340, "height": 600}
     )
+    menu.add(make_room)
+    training.run()
 
 
 def stop() -> None:
     """Take it back."""
+    training.stop()
+    menu.remove()
     Workspace.WorkspaceManager().unregister_panel(PANEL_ID)
 
 

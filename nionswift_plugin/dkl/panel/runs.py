@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
@@ -13,39 +13,128 @@ from dkl_core.errors import InputError
 from nionswift_plugin.dkl.acquisition.devices import Devices
 from nionswift_plugin.dkl.acquisition.main_loop import MainLoop
 from nionswift_plugin.dkl.acquisition.settings import HookSettings
+from nionswift_plugin.dkl.display.patterns import PatternSource
 from nionswift_plugin.dkl.listening import Listener
 from nionswift_plugin.dkl.panel.ground import Ground, area_of
 from nionswift_plugin.dkl.panel.model import PanelSettings
+from nionswift_plugin.dkl.replaying.place import PROVENANCE
+from nionswift_plugin.dkl.replaying.sets import Mask
+from nionswift_plugin.dkl.session import Microscope, Session
 
 if TYPE_CHECKING:
     from nion.swift.model.DocumentModel import DocumentModel
 
     from dkl_core.scalarizers.registry import NamedScalarizer
-    from nionswift_plugin.dkl.panel.steering import SteeredMicroscope
-    from nionswift_plugin.dkl.session import Session
+
+
+class PanelMicroscope(Microscope, PatternSource, Protocol):
+    """What the panel drives: a Swift microscope, or recorded data that stand for one."""
+
+    @property
+    def account(self) -> Account:
+        """The electrons so far."""
+        ...
+
+    def release_items(self) -> None:
+        """Let Swift write what is held; for the main thread, when the window closes."""
+        ...
+
+
+class Account(Protocol):
+    """Counts electrons."""
+
+    @property
+    def current_pa(self) -> float | None:
+        """Beam current, pA; None if unknown."""
+        ...
+
+
+class Place(Protocol):
+    """Where a session runs: on the devices of a microscope, or on recorded data."""
+
+    @property
+    def consent(self) -> bool:
+        """Whether it may be used: it is not real, or the user has agreed."""
+        ...
+
+    @property
+    def name(self) -> str:
+        """How to call it in messages and files."""
+        ...
+
+    @property
+    def allowed(self) -> Mask | None:
+        """Pixels of the survey image where something can be measured, None for everywhere."""
+        ...
+
+    @property
+    def provenance(self) -> Mapping[str, Any]:
+        """Where measurements come from, for a run's file."""
+        ...
+
+    def microscope(self, hook: HookSettings, scalarizer: NamedScalarizer, /) -> PanelMicroscope:
+        """What measures."""
+        ...
+
+    def require_resumable(self, host: Mapping[str, Any], name: str) -> None:
+        """See that a run can be resumed here.
+
+        Args:
+            host: what its file keeps.
+            name: of its file.
+
+        Raises:
+            InputError: it cannot.
+        """
+        ...
 
 
 @dataclass(frozen=True, eq=False)
-class Place:
-    """Where a session runs.
+class SwiftPlace:
+    """The devices of a microscope.
 
     Attributes:
         devices: instrument, scan, camera.
         main: Swift's main thread.
         document_model: the project.
         consent: the user agreed to the use of a real instrument.
+        provenance: where measurements come from, beside the devices.
     """
 
     devices: Devices
     main: MainLoop
     document_model: DocumentModel
     consent: bool
+    provenance: Mapping[str, Any] = field(default_factory=dict)
 
-    def microscope(self, hook: HookSettings, scalarizer: NamedScalarizer) -> SteeredMicroscope:
+    @property
+    def name(self) -> str:
+        """How to call it in messages and files."""
+        return self.devices.name
+
+    @property
+    def allowed(self) -> Mask | None:
+        """A microscope can measure everywhere."""
+        return None
+
+    def microscope(self, hook: HookSettings, scalarizer: NamedScalarizer, /) -> PanelMicroscope:
         """The microscope."""
         from nionswift_plugin.dkl.panel.steering import SteeredMicroscope
 
         return SteeredMicroscope(self.devices, hook, scalarizer, main=self.main, document_model=self.document_model)
+
+    def require_resumable(self, host: Mapping[str, Any], name: str) -> None:
+        """See that a run was made on a microscope.
+
+        Raises:
+            InputError: it was replayed from recorded data.
+        """
+        made_on = host.get(PROVENANCE)
+        if made_on is not None:
+            raise InputError(
+                f"{name} replays recorded data ({made_on.get('name')}) and is not resumed on a microscope; "
+                "choose those data as the microscope"
+            )
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,7 +148,7 @@ class Begun:
     """
 
     session: Session
-    microscope: SteeredMicroscope
+    microscope: PanelMicroscope
     scalarizer: NamedScalarizer
 
 
@@ -67,7 +156,7 @@ class Listen(Protocol):
     """Makes a listener for a session that is to be."""
 
     def __call__(
-        self, scalarizer: NamedScalarizer, microscope: SteeredMicroscope, host: Mapping[str, Any], /
+        self, scalarizer: NamedScalarizer, microscope: PanelMicroscope, host: Mapping[str, Any], /
     ) -> Listener:
         """Of what it will measure with what, and what its file keeps."""
 
@@ -102,8 +191,8 @@ def new_session(place: Place, settings: PanelSettings, ground: Ground | None, pa
     scalarizer = scalarizer_for(settings)
     hook = hook_for(settings, ground, consent=place.consent)
     survey = None if ground is None else ground.survey
-    mask = None if survey is None else area_of(survey, settings).mask(survey)
-    host = host_of(hook, scalarizer, place.devices.name, panel=settings.to_json())
+    mask = None if survey is None else area_of(survey, settings, place.allowed).mask(survey)
+    host = host_of(hook, scalarizer, place.name, panel=settings.to_json(), **place.provenance)
     microscope = place.microscope(hook, scalarizer)
     plan = NewRun(path, settings.experiment(), survey=survey, mask=mask, host=host)
     return Begun(Session(microscope, plan, listener=listen(scalarizer, microscope, host)), microscope, scalarizer)
@@ -119,6 +208,7 @@ def resumed_session(place: Place, path: Path, listen: Listen) -> Begun:
     from nionswift_plugin.dkl.session import Session
 
     host = host_in(path)
+    place.require_resumable(host, path.name)
     hook = replace(hook_settings_of(host), consent=place.consent)
     scalarizer = scalarizer_of(host)
     microscope = place.microscope(hook, scalarizer)

@@ -23,7 +23,7 @@ from nionswift_plugin.dkl.panel.wording import property_of
 if TYPE_CHECKING:
     from nion.swift.DocumentController import DocumentController
 
-    from nionswift_plugin.dkl.acquisition.hook import SwiftMicroscope
+    from nionswift_plugin.dkl.panel.runs import PanelMicroscope
     from nionswift_plugin.dkl.panel.trial import Trial
 
 _ = gettext.gettext
@@ -66,7 +66,7 @@ class Setup:
         self._document_controller, self._stage = document_controller, Stage(document_controller, main)
         self._changed, self._complain, self._drawn = changed, complain, drawn
         self._lane = Lane(main, "dkl-setting-up")
-        self._microscope: SwiftMicroscope | None = None
+        self._microscope: PanelMicroscope | None = None
         self._grid: GridPreview | None = None
         self._is_placing = False
         self._current_pa: float | None = None
@@ -127,7 +127,7 @@ class Setup:
             self._microscope = place.microscope(hook, scalarizer_for(settings))
             with self._microscope as microscope:
                 survey = microscope.image()
-                return ground_from(survey, hook.survey), microscope.account.current_pa
+                return ground_from(survey, hook.survey, place.allowed), microscope.account.current_pa
 
         def done(taken: tuple[Ground, float | None]) -> None:
             ground, self._current_pa = taken
@@ -210,6 +210,12 @@ class Setup:
         self._grid.draw(purpose)
         self._tell_drawn()
 
+    def forget(self) -> None:
+        """Another microscope: its survey is not this one."""
+        self._close_grid(window_closing=False)
+        self.ground, self.preview, self.trial, self._current_pa = None, None, None, None
+        self._changed()
+
     def forget_current(self) -> None:
         """Other devices may have another beam current."""
         self._current_pa = None
@@ -227,7 +233,9 @@ class Setup:
     def _surveyed(self, ground: Ground, settings: PanelSettings) -> None:
         self._close_grid(window_closing=False)
         self._microscope, self.ground, self.preview, self.trial = None, ground, None, None
-        self._grid = grid = GridPreview(self._stage, ground.survey, settings.patches, self._laid)
+        self._grid = grid = GridPreview(
+            self._stage, ground.survey, settings.patches, self._laid, allowed=ground.allowed
+        )
         self._place_shapes(grid, settings)
         self.lay(settings)
         shown = grid.display_item

@@ -87,8 +87,7 @@ def _structure_share(experiment: Experiment) -> float | None:
     surrogate = experiment.surrogate
     if surrogate is None:
         return None
-    share = surrogate.judgement.structure_share
-    return share if math.isfinite(share) else None
+    return surrogate.judgement.telling_share
 
 
 def _drift_nm(experiment: Experiment) -> float | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gettext
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from nionswift_plugin.dkl.panel.estimate import Estimate
@@ -34,10 +35,10 @@ def texts(controller: Controller) -> dict[str, str]:
         "unit": shown.unit,
         "live": setup.pattern.words,
         "trial": setup.trial.words(shown.unit) if setup.trial else "",
-        "estimate": cost(setup.estimate(settings)),
+        "estimate": cost(setup.estimate(settings), is_replay=controller.places.is_replay(settings)),
         "progress": progress(controller.phase, status),
         "best": "" if status is None else found(status, shown.unit),
-        "message": controller.message or ending(controller) or controller.run.warning,
+        "message": controller.message or ending(controller) or controller.run.note or controller.run.warning,
         "pause": _("Resume") if controller.phase == "paused" else _("Pause"),
         "stop": _("Stop now") if controller.phase == "stopping" else _("Stop"),
         "option_hint": hint(settings.measured),
@@ -47,7 +48,8 @@ def texts(controller: Controller) -> dict[str, str]:
 def flags(controller: Controller) -> dict[str, bool]:
     """What is visible or may be pressed, by names in the view."""
     phase, setup = controller.phase, controller.setup
-    is_free = phase == "idle" and controller.devices is not None and not controller.needs_consent
+    is_there = controller.places.is_there(controller.settings)
+    is_free = phase == "idle" and is_there and not controller.needs_consent
     runs = phase in ("running", "paused")
     return {
         "consent": controller.needs_consent,
@@ -66,6 +68,11 @@ def flags(controller: Controller) -> dict[str, bool]:
 
 def device(controller: Controller) -> str:
     """What is chosen, in words."""
+    if controller.places.is_replay(controller.settings):
+        recorded = controller.places.recorded(controller.settings)
+        if recorded is None:
+            return _("Recorded data: being opened…")
+        return " ".join([_("Recorded data: nothing is moved, no dose is spent."), *recorded.notices])
     devices = controller.devices
     if devices is None:
         return _("No microscope with a camera: switch the simulator on (menu), or load the hardware")
@@ -83,10 +90,12 @@ def patch(controller: Controller) -> str:
     return f"px = {controller.settings.patch_px * pixel_nm[1]:.3g} nm"
 
 
-def cost(of: Estimate | None) -> str:
-    """An estimate in a line."""
+def cost(of: Estimate | None, *, is_replay: bool = False) -> str:
+    """An estimate in a line; a replay costs no dose, and no more time than the model needs."""
     if of is None:
         return _("estimate: after the survey")
+    if is_replay:
+        return _("{share:.1%} of the sites · no dose").format(share=of.share)
     dose = "" if of.electrons is None else f" · {millions(of.electrons)}"
     return _("about {time} · {share:.1%} of the sites · dose 1/{saving:.0f}{dose}{limit}").format(
         time=duration(of.seconds), share=of.share, saving=of.saving, dose=dose, limit=_LIMITS[of.limit]
@@ -102,14 +111,20 @@ def progress(phase: str, status: RunStatus | None) -> str:
             return _("preparing the microscope…")
     if status is None:
         return _("ready")
-    parts = [f"{status.measured} / {status.budget}", duration(status.elapsed)]
+    parts = [f"{status.measured} / {status.budget}", _of(duration(status.elapsed), status.seconds_limit, duration)]
     if status.seconds_left is not None and phase in ("running", "paused"):
         parts.append(_("{time} left").format(time=duration(status.seconds_left)))
     if status.electrons is not None:
-        parts.append(millions(status.electrons))
+        spent = millions(status.electrons) if status.electrons else _("no dose")
+        parts.append(_of(spent, status.electron_limit, millions))
     if phase in ("paused", "stopping"):
         parts.append(_("paused") if phase == "paused" else _("stopping…"))
     return " · ".join(parts)
+
+
+def _of(spent: str, limit: float | None, shown: Callable[[float], str]) -> str:
+    """What was spent, and of how much where there is a limit."""
+    return spent if limit is None else _("{spent} of {limit}").format(spent=spent, limit=shown(limit))
 
 
 def found(status: RunStatus, unit: str) -> str:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import gettext
 import statistics
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -13,19 +14,21 @@ from dkl_core.errors import InputError, MeasurementError, ScalarizerError
 from dkl_core.measurement import Measurement, Scalar, Site
 from dkl_core.patches import Sites
 from dkl_core.scalarizers.blocks import block_of
+from dkl_core.scalarizers.bright_disc import find_disc
 from dkl_core.scalarizers.detector_care import DetectorCare
 from dkl_core.scalarizers.pattern import Pattern
 from dkl_core.scalarizers.reading import Reading, field_scalarizer
 from dkl_core.scalarizers.registry import NamedScalarizer
 from nionswift_plugin.dkl.acquisition.calibration import calibration_of
-from nionswift_plugin.dkl.acquisition.hook import SwiftMicroscope
 from nionswift_plugin.dkl.acquisition.settings import PatternSettings
 from nionswift_plugin.dkl.panel.ground import Ground, tried_sites
 from nionswift_plugin.dkl.panel.wording import with_unit
+from nionswift_plugin.dkl.session import Microscope
 
 if TYPE_CHECKING:
     from nion.data.DataAndMetadata import DataAndMetadata
 
+_ = gettext.gettext
 SITES = 5
 
 
@@ -45,7 +48,12 @@ class Trial:
 
     def words(self, unit: str) -> str:
         """The values as the panel shows them."""
-        return " · ".join(words_of(scalar, unit) for scalar in self.scalars)
+        noises = [scalar.noise_variance for scalar in self.scalars]
+        known = [variance for variance in noises if variance is not None]
+        if not all(scalar.valid for scalar in self.scalars) or not known:
+            return " · ".join(words_of(scalar, unit) for scalar in self.scalars)
+        values = ", ".join(f"{scalar.value:.3g}" for scalar in self.scalars)
+        return f"{values} ± {float(np.sqrt(max(known))):.1g} {unit}".rstrip()
 
 
 def words_of(scalar: Scalar, unit: str) -> str:
@@ -64,11 +72,17 @@ class LiveValue:
         pattern: the pattern.
         scalar: what the property makes of it.
         options: of the property, defaults included.
+        zero: what the value is relative to, where a run would find that from all of its patterns; else empty.
     """
 
     pattern: Pattern
     scalar: Scalar
     options: Mapping[str, object]
+    zero: str = ""
+
+    def words(self, unit: str) -> str:
+        """The value as the panel shows it."""
+        return " ".join(filter(None, (words_of(self.scalar, unit), self.zero)))
 
 
 def live_value(scalarizer: NamedScalarizer, xdata: DataAndMetadata, settings: PatternSettings) -> LiveValue:
@@ -83,15 +97,23 @@ def live_value(scalarizer: NamedScalarizer, xdata: DataAndMetadata, settings: Pa
     calibration = calibration_of(xdata, settings)
     care = DetectorCare(saturation_level=settings.saturation_level)
     pattern = care.corrected(np.asarray(xdata.data), calibration.mrad_per_px, calibration.counts_per_electron)
+    zero = ""
+    judged = pattern
+    if pattern.centre_px is None and field_scalarizer(scalarizer) is not None:
+        # a run takes its zero from all of its patterns; of one alone, its disc is what there is
+        disc = find_disc(pattern)
+        if disc is not None:
+            judged = replace(pattern, centre_px=(disc.row, disc.col))
+            zero = _("relative to the middle of its own bright disc; a run finds its zero from all patterns")
     try:
-        scalar = scalarizer(pattern)
+        scalar = scalarizer(judged)
     except ScalarizerError as error:
         scalar = Scalar.invalid(str(error))
-    return LiveValue(pattern, scalar, dict(scalarizer.options))
+    return LiveValue(pattern, scalar, dict(scalarizer.options), zero if scalar.valid else "")
 
 
 def tried(
-    microscope: SwiftMicroscope,
+    microscope: Microscope,
     scalarizer: NamedScalarizer,
     ground: Ground,
     sites: Sites,
@@ -125,7 +147,7 @@ def _middle(values: Sequence[float]) -> float | None:
     return statistics.median(values) if values else None
 
 
-def _measured(microscope: SwiftMicroscope, site: Site) -> Measurement:
+def _measured(microscope: Microscope, site: Site) -> Measurement:
     try:
         return microscope.measure(site)
     except MeasurementError as error:

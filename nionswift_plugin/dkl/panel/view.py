@@ -12,13 +12,14 @@ from nion.ui import Declarative
 from nion.utils import Geometry, Model
 
 from dkl_core.errors import DKLError
-from nionswift_plugin.dkl.display.workspace import open_workspace
 from nionswift_plugin.dkl.panel import fields, summary
 from nionswift_plugin.dkl.panel.controller import Controller
 from nionswift_plugin.dkl.panel.fields import ChoiceField, TextField
 from nionswift_plugin.dkl.panel.layout import panel_layout
+from nionswift_plugin.dkl.panel.modes_view import ModesView
 from nionswift_plugin.dkl.panel.notices import notify
 from nionswift_plugin.dkl.panel.presets import presets
+from nionswift_plugin.dkl.panel.room import make_room
 from nionswift_plugin.dkl.panel.wording import AIMS, MODES, PROPERTIES, SEED_METHODS, STRATEGIES
 
 if TYPE_CHECKING:
@@ -30,7 +31,7 @@ Widget = Declarative.UIWidget
 _FILTER = "DKL (*.json);;Run (*.h5);;All (*.*)"
 
 
-class View(Declarative.Handler):
+class View(ModesView, Declarative.Handler):
     """Binds the controller to the widgets.
 
     Args:
@@ -43,6 +44,7 @@ class View(Declarative.Handler):
         self._document_controller, self.controller = document_controller, controller
         self._make_fields()
         self._make_models()
+        self.make_modes()
         self.ui_view = panel_layout()
         self._listeners = [
             controller.changed.listen(self.refresh),
@@ -133,6 +135,7 @@ class View(Declarative.Handler):
         self._show(self.text, summary.texts(controller))
         self._show(self.flag, summary.flags(controller))
         self._show_folds()
+        self.show_modes()
         status = controller.status
         self.share_model.value = 0 if status is None else round(100 * status.share)
 
@@ -253,7 +256,7 @@ class View(Declarative.Handler):
 
     def workspace_clicked(self, _widget: Widget) -> None:
         """Arrange the window for a run."""
-        open_workspace(self._document_controller)
+        make_room(self._document_controller)
 
     def save_clicked(self, _widget: Widget) -> None:
         """Save the settings."""

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import gettext
+import math
 from dataclasses import dataclass
+
+from nionswift_plugin.dkl.display import words
 
 _ = gettext.gettext
 
 
 @dataclass(frozen=True)
 class Property:
-    """Something that can be measured.
+    """Something that can be measured, as the panel lists it.
 
     Attributes:
         name: its scalarizer.
@@ -25,22 +28,6 @@ class Property:
     patterns: int = 1
 
 
-PROPERTIES = (
-    Property("com_magnitude", _("Electric field |CoM|"), "mrad"),
-    Property("com_x", _("Deflection to the right"), "mrad"),
-    Property("com_y", _("Deflection downwards"), "mrad"),
-    Property("com_angle", _("Direction of the deflection"), "rad"),
-    Property("bright_field", _("Bright field"), ""),
-    Property("annular_bright_field", _("Annular bright field"), ""),
-    Property("annular_dark_field", _("Annular dark field"), ""),
-    Property("bragg_distance", _("Distance of the Bragg discs"), "mrad"),
-    Property("strain_xx", _("Strain along x"), ""),
-    Property("strain_yy", _("Strain along y"), ""),
-    Property("strain_xy", _("Shear strain"), ""),
-    Property("lattice_rotation", _("Rotation of the lattice"), "°"),
-    Property("charge_density", _("Charge density (3 × 3 patterns)"), "e/nm²", 9),
-    Property("com_divergence", _("Divergence of the deflection (3 × 3)"), "mrad/nm", 9),
-)
 AIMS = (
     ("strongest", _("Find the strongest")),
     ("weakest", _("Find the weakest")),
@@ -64,11 +51,13 @@ SEED_METHODS = (("random", _("At random")), ("latin", _("Spread evenly")), ("gri
 
 
 def property_of(name: str) -> Property:
-    """How a property is called; one that the panel does not know keeps its name."""
-    for known in PROPERTIES:
-        if known.name == name:
-            return known
-    return Property(name, name, "")
+    """How a property is called, by the name of its scalarizer."""
+    shown = words.property_of(name)
+    title = shown.name[:1].upper() + shown.name[1:]
+    if shown.patterns > 1:
+        side = math.isqrt(shown.patterns)
+        title = _("{property} ({side} × {side} patterns)").format(property=title, side=side)
+    return Property(name, title, shown.unit, shown.patterns)
 
 
 def with_unit(value: float, unit: str, noise: float | None = None) -> str:
@@ -89,3 +78,6 @@ def millions(electrons: float) -> str:
     """A number of electrons in millions."""
     count = electrons / 1e6
     return f"{count:,.0f} × 10⁶ e⁻" if count >= 100 else f"{count:.3g} × 10⁶ e⁻"
+
+
+PROPERTIES = tuple(property_of(name) for name in words.PROPERTIES)

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-MOST_S = 30.0
+MOST_S = 120.0
 
 
 class Window:

@@ -100,7 +100,7 @@ class Shown:
         self.session.start()
 
     def finish(self) -> None:
-        self.window.pump(lambda: self.session.is_over)
+        self.window.pump(lambda: self.session.is_over and self.display.is_closed)
 
     def item(self, role: str) -> Any:
         return self.display.display_items[role].data_item

@@ -127,6 +127,20 @@ def test_a_shape_that_the_user_deletes_does_not_count(setup: Setup) -> None:
     setup.grid.close()
 
 
+@pytest.mark.parametrize("by_hand", [True, False])
+def test_no_shape_is_heard_of_after_it_is_gone(setup: Setup, capsys: pytest.CaptureFixture[str], by_hand: bool) -> None:
+    setup.grid.draw("region")
+    setup.grid.draw("forbidden")
+    if by_hand:
+        for graphic in list(setup.grid.display_item.graphics):
+            setup.grid.display_item.remove_graphic(graphic).close()
+    else:
+        setup.grid.clear()
+    assert setup.settle() == 49
+    setup.grid.close()
+    assert "CALL AFTER CLOSE" not in capsys.readouterr().out
+
+
 def test_clearing_takes_all_shapes_away(setup: Setup) -> None:
     setup.grid.draw("region")
     setup.grid.draw("forbidden")

@@ -64,9 +64,10 @@ def test_a_disturbed_exposure_is_repeated(bench: SwiftBench, name: str, mode: st
 
     measurements = measured(bench, prepare, mode=mode)
     assert all(is_intact(one, site(number)) for number, one in enumerate(measurements))
-    (told,) = measurements[2].details["spoilt"]
-    assert message in told
-    assert measurements[2].details["spoilt"] != measurements[3].details["spoilt"] == []
+    # a busy machine may spoil a try more; what the user did spoils one of this site
+    spoilt, after = (" ".join(measurements[number].details["spoilt"]) for number in (2, 3))
+    assert message in spoilt
+    assert message not in after
 
 
 @pytest.mark.parametrize(

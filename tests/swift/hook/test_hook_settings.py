@@ -35,7 +35,7 @@ def test_missing_fields_take_their_defaults() -> None:
 
 @pytest.mark.parametrize("data", [{"exposure": 5}, {"beam": {"current": 1}}, {"beam": 5}, []])
 def test_unknown_fields_are_refused(data: object) -> None:
-    with pytest.raises(InputError, match="cannot be made of"):
+    with pytest.raises(InputError, match=r"cannot be made of|has no field"):
         HookSettings.from_json(data)  # type: ignore[arg-type]
 
 

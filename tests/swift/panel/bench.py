@@ -11,7 +11,7 @@ from nion.swift.model import Notification
 
 from nionswift_plugin.dkl.panel.model import PanelSettings
 
-SOON_S = 30.0
+SOON_S = 120.0
 
 
 def spread(pattern: Any) -> float:

@@ -12,10 +12,11 @@ import pytest
 from dkl_core.errors import InputError
 from dkl_core.goal import Goal
 from nionswift_plugin.dkl.display.site_area import Shape
-from nionswift_plugin.dkl.panel import fields
+from nionswift_plugin.dkl.panel import fields, summary
 from nionswift_plugin.dkl.panel.estimate import estimate
 from nionswift_plugin.dkl.panel.model import PanelSettings
 from nionswift_plugin.dkl.panel.presets import presets
+from nionswift_plugin.dkl.panel.status import RunStatus
 from nionswift_plugin.dkl.panel.wording import PROPERTIES, duration, with_unit
 
 
@@ -91,10 +92,31 @@ def test_the_first_limit_ends_the_run() -> None:
     settings = PanelSettings(sites=100, exposure_ms=40.0)
     assert estimate(settings, 1000).measured == 100
     assert estimate(settings, 50).limit == "all"
-    in_time = estimate(settings.with_(minutes=0.1), 1000, site_s=0.5)
+    in_time = estimate(settings.with_(minutes=(12.5 * 0.56 + 4) / 60), 1000, site_s=0.5)
     assert (in_time.limit, in_time.measured, in_time.share) == ("time", 12, 0.012)
     by_dose = estimate(settings.with_(million_electrons=1.0), 1000, site_electrons=1e5)
     assert (by_dose.limit, by_dose.measured, by_dose.saving) == ("dose", 10, 100)
+
+
+def test_what_comes_beside_the_patterns_costs_too() -> None:
+    settings = PanelSettings(sites=100, survey_px=100, dwell_us=10.0, current_pa=16.02, dark_frames=0)
+    plain, dark = estimate(settings, 1000), estimate(settings.with_(dark_frames=10), 1000)
+    assert dark.seconds - plain.seconds == pytest.approx(10 * (0.02 + 0.06))
+    assert plain.seconds > 100 * 0.02 + 100 * 0.06
+    followed = estimate(settings.with_(follow_every=10), 1000)
+    # ten scans of 40 × 40 px
+    assert followed.electrons - plain.electrons == pytest.approx(10 * 1600 * 1e-5 * 1e8, rel=1e-3)
+    assert followed.seconds - plain.seconds == pytest.approx(10 * (0.016 + 0.25))
+
+
+def test_progress_says_what_is_spent_and_of_how_much() -> None:
+    status = RunStatus(46, 100, 75.0, 4.2e6, seconds_limit=300.0, electron_limit=1e7, drift_nm=0.31)
+    shown = summary.progress("running", status)
+    assert "46 / 100" in shown
+    assert "1:15 min of 5:00 min" in shown
+    assert "4.2 × 10⁶ e⁻ of 10 × 10⁶ e⁻" in shown
+    assert "left" in shown
+    assert "drift 0.31 nm" in summary.found(status, "mrad")
 
 
 def test_a_dose_needs_the_beam_current() -> None:

@@ -15,7 +15,7 @@ from dkl_core.measurement import Measurement, Scalar
 from dkl_core.record import read_run
 from tests.swift.session.whole import BUDGET, EXPOSURE_S, driven
 
-SOON_S = 60.0
+SOON_S = 200.0
 KILLED_AT = 5
 
 

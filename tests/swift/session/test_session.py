@@ -17,7 +17,7 @@ from nionswift_plugin.dkl.plan import NewRun
 from nionswift_plugin.dkl.session import Session
 from tests.swift.session.fakes import PATTERN, FakeMicroscope, settings, survey
 
-SOON_S = 30.0
+SOON_S = 120.0
 
 
 class Heard:

@@ -19,7 +19,7 @@ from nionswift_plugin.dkl.plan import NewRun
 from nionswift_plugin.dkl.session import Outcome, Session
 from nionswift_plugin.dkl_simulator.configuration import Configuration
 
-BUDGET, EXPOSURE_S, LIMIT_S = 14, 0.005, 60.0
+BUDGET, EXPOSURE_S, LIMIT_S = 14, 0.005, 200.0
 
 
 def driven(path: Path, report: Callable[[int, float], object]) -> Outcome:

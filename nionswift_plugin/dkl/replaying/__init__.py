@@ -1,0 +1,1 @@
+"""Recorded data as the microscope: to learn, and to compare settings without a sample."""
