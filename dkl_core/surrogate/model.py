@@ -17,6 +17,7 @@ from dkl_core.patches import Patches
 from dkl_core.surrogate.checks import checked_measurements, resolve_device
 from dkl_core.surrogate.expert import Bench, Observations
 from dkl_core.surrogate.features import Features, compute_features
+from dkl_core.surrogate.memory import give_back
 from dkl_core.surrogate.mixture import Judgement, Mixture, observations
 from dkl_core.surrogate.posterior import SitePosterior
 from dkl_core.surrogate.prediction import Prediction, Scale
@@ -27,6 +28,8 @@ from dkl_core.surrogate.threads import one_thread_each, side_by_side
 from dkl_core.survey import FloatArray
 
 _WORTH_A_THREAD = 500_000
+# Measurements from which on a fit needs hundreds of MB for a while.
+_MUCH = 400
 Arrays = Mapping[str, NDArray[np.generic]]
 
 
@@ -124,6 +127,8 @@ class Surrogate:
             self._mixture.fit(data, iterations or default)
         self._fitted_to = len(sites)
         self._condition(sites, scalars, noise)
+        if len(sites) >= _MUCH:
+            give_back()
 
     def update(self, index: int, value: float, noise_variance: float | None = None) -> None:
         """Add one measurement to the exact posterior, hyper-parameters unchanged: O(n^2 + n M).

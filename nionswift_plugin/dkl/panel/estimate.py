@@ -10,7 +10,7 @@ from nionswift_plugin.dkl.panel.model import ELECTRONS_PER_MILLION, PanelSetting
 # Moving, settling, switching the beam, reading out: of one pattern, until it has been measured, s.
 OVERHEAD_S = 0.06
 # Of which the beam is on the sample, s.
-OPEN_S = 0.03
+OPEN_S = 0.05
 # The number made of the pattern, the record, the decision where to go next: of one site, s.
 DECIDING_S = 0.06
 # Taking the microscope over; the first fit, which loads the model; a reference scan beside the time of its lines, s.
@@ -68,7 +68,8 @@ def estimate(
         current_pa: beam current, pA; None if unknown.
     """
     exposure_s, current_pa = settings.exposure_ms / 1000, settings.current_pa or current_pa
-    scan_s = _scan_s(settings)
+    survey_s, scan_s = _scan_s(settings, 1.0), _scan_s(settings, settings.acquisition().drift.share)
+    survey_e = _electrons(survey_s, current_pa) or 0.0
     each_s = (site_s or patterns * (exposure_s + OVERHEAD_S)) + DECIDING_S
     each_e = site_electrons or _electrons(patterns * (exposure_s + OPEN_S), current_pa)
     if settings.follow_every:
@@ -78,17 +79,17 @@ def estimate(
     if settings.minutes is not None:
         limits["time"] = max(1, int((settings.minutes * 60 - FIRST_FIT_S) / each_s))
     if settings.million_electrons is not None and each_e:
-        limits["dose"] = int(settings.million_electrons * ELECTRONS_PER_MILLION / each_e)
+        left = settings.million_electrons * ELECTRONS_PER_MILLION - survey_e
+        limits["dose"] = max(0, int(left / each_e))
     limit = min(limits, key=lambda name: limits[name])
     count = max(0, limits[limit])
-    electrons = None if each_e is None else count * each_e
+    electrons = None if each_e is None else count * each_e + survey_e
     dark_s = settings.dark_frames * (exposure_s + OVERHEAD_S)
-    return Estimate(count, sites, PREPARING_S + dark_s + FIRST_FIT_S + count * each_s, electrons, limit)
+    return Estimate(count, sites, PREPARING_S + survey_s + dark_s + FIRST_FIT_S + count * each_s, electrons, limit)
 
 
-def _scan_s(settings: PanelSettings) -> float:
-    """How long a reference scan takes, s."""
-    share = settings.acquisition().drift.share
+def _scan_s(settings: PanelSettings, share: float) -> float:
+    """How long a scan of a share of the frame's side takes, s."""
     return (settings.survey_px * share) ** 2 * (settings.dwell_us or USUAL_DWELL_US) * 1e-6
 
 

@@ -89,10 +89,8 @@ def test_who_interferes_spoils_no_measurement(open_panel: Open, name: str) -> No
     assert len(kept) == bench.measured == SITES, (bench.notices, said)
     assert kept == [""] * SITES
     assert bench.is_blanked
-    if word:
-        assert any(word in text for text in said)
-    else:
-        assert not any(said)
+    # without a word of its own a disturbance goes unnoticed; a busy machine may have an exposure repeated all the same
+    assert not word or any(word in text for text in said)
     assert not bench.notices
     titles = [item.title for item in bench.swift.document_model.data_items]
     assert sum("visited" in title for title in titles) == (disturb is not delete_images)

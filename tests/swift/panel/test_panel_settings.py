@@ -121,7 +121,9 @@ def test_progress_says_what_is_spent_and_of_how_much() -> None:
 
 def test_a_dose_needs_the_beam_current() -> None:
     assert estimate(PanelSettings(), 1000).electrons is None
-    assert estimate(PanelSettings(current_pa=16.02), 1000).electrons == pytest.approx(100 * 0.05 * 1e8, rel=1e-3)
+    settings = PanelSettings(current_pa=16.02, exposure_ms=20.0, survey_px=100, dwell_us=10.0)
+    # 100 patterns of 20 ms, each with 50 ms of the beam on the sample beside; a survey of 0.1 s
+    assert estimate(settings, 1000).electrons == pytest.approx((100 * 0.07 + 0.1) * 1e8, rel=1e-3)
 
 
 def test_options_are_typed_as_names_and_values() -> None:
