@@ -235,7 +235,7 @@ class SimulatedScanModule(scan_base.ScanModule):
         self.priority = PRIORITY
         modes = [
             scan_base.ScanSettingsMode(name, name.lower(), _mode(fov_nm, size, pixel_time_us))
-            for name, size, pixel_time_us in (("Fast", 128, 2.0), ("Slow", 256, 4.0), ("Record", 256, 8.0))
+            for name, size, pixel_time_us in (("Fast", 128, 16.0), ("Slow", 256, 16.0), ("Record", 256, 32.0))
         ]
         self.settings = scan_base.ScanSettings(SCAN_ID, modes, ScanFrameParameters, 0, 2)
 

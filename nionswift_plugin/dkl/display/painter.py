@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gettext
+import math
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,7 @@ from numpy.typing import NDArray
 
 from dkl_core.experiment import Experiment
 from dkl_core.measurement import Site
+from nionswift_plugin.dkl.display.detector_shapes import DetectorShapes
 from nionswift_plugin.dkl.display.maps import Raster, SiteRaster
 from nionswift_plugin.dkl.display.patterns import PatternView
 from nionswift_plugin.dkl.display.pictures import SurveyPicture
@@ -71,7 +73,7 @@ class Painter:
                 self._image(role, experiment, self._sites.image(values), self._sites.raster, units)
         self._curves(now, experiment)
         if raw is not None and now.last_site is not None:
-            self._pattern(raw, now.last_site, experiment)
+            self._pattern(raw, now, now.last_site, experiment)
         self._mark(now)
 
     def _image(self, role: str, experiment: Experiment, values: NDArray[Any], raster: Raster, unit: str = "") -> None:
@@ -102,7 +104,7 @@ class Painter:
             self._looks[role], calibrated(values, (axis,), intensity=Calibration(units=unit), metadata=metadata)
         )
 
-    def _pattern(self, raw: NDArray[Any], site: Site, experiment: Experiment) -> None:
+    def _pattern(self, raw: NDArray[Any], now: Snapshot, site: Site, experiment: Experiment) -> None:
         shown = self._patterns.shown(raw)
         if shown is None:
             return
@@ -111,6 +113,12 @@ class Painter:
         self._views.show(
             self._looks["pattern"], calibrated(shown.values, shown.axes, intensity=intensity, metadata=metadata)
         )
+        if shown.pattern is not None:
+            host = self._provenance.host
+            bragg_mrad = float(now.values[-1]) if host.get("target") == "bragg_distance" else math.nan
+            found = bragg_mrad if math.isfinite(bragg_mrad) else None
+            shapes = DetectorShapes.of(host.get("options", {}), shown.pattern, found)
+            self._views.outline("pattern", shown.pattern, shapes)
 
     def _mark(self, now: Snapshot) -> None:
         place, label = now.next_site, _("next")

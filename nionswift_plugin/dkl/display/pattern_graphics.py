@@ -32,6 +32,7 @@ class PatternGraphics:
         display_item: shows the pattern.
         options: of the scalarizer, defaults included.
         changed: is called with the new options when the user has moved something.
+        locked: whether the user can only look at them.
     """
 
     def __init__(
@@ -39,9 +40,11 @@ class PatternGraphics:
         display_item: DisplayItem,
         options: Mapping[str, Any],
         changed: Callable[[dict[str, Any]], object] | None = None,
+        *,
+        locked: bool = False,
     ) -> None:
         self._display_item = display_item
-        self._options, self._changed = dict(options), changed
+        self._options, self._changed, self._locked = dict(options), changed, locked
         self._graphics: dict[Edge, Graphics.EllipseGraphic] = {}
         self._listeners: dict[Edge, tuple[EventListener, EventListener]] = {}
         self._shapes: DetectorShapes | None = None
@@ -63,8 +66,22 @@ class PatternGraphics:
         """
         if options is not None:
             self._options = dict(options)
+        self.draw(pattern, DetectorShapes.of(self._options, pattern, bragg_mrad))
+
+    def draw(self, pattern: Pattern, shapes: DetectorShapes) -> None:
+        """Draw circles that are known already.
+
+        Args:
+            pattern: what they are drawn on.
+            shapes: the circles.
+        """
         self._pattern = pattern
-        self._draw(DetectorShapes.of(self._options, pattern, bragg_mrad))
+        self._draw(shapes)
+
+    def release(self) -> None:
+        """Leave the graphics where they are."""
+        for edge in list(self._graphics):
+            self._forget(edge)
 
     def close(self) -> None:
         """Take all graphics away."""
@@ -106,7 +123,7 @@ class PatternGraphics:
         graphic.graphic_id = GRAPHIC_ID.format(edge=edge)
         graphic.stroke_color = _COLOURS[edge]
         graphic.is_position_locked = graphic.is_rotation_locked = True
-        graphic.is_shape_locked = edge == "bragg"
+        graphic.is_shape_locked = self._locked or edge == "bragg"
         self._display_item.add_graphic(graphic)
         self._graphics[edge] = graphic
         self._listeners[edge] = (

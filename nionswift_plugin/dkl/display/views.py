@@ -8,8 +8,11 @@ from typing import TYPE_CHECKING
 
 from nion.data.DataAndMetadata import DataAndMetadata
 
+from dkl_core.scalarizers.pattern import Pattern
 from nionswift_plugin.dkl.display import workspace
+from nionswift_plugin.dkl.display.detector_shapes import DetectorShapes
 from nionswift_plugin.dkl.display.markers import Marker
+from nionswift_plugin.dkl.display.pattern_graphics import PatternGraphics
 from nionswift_plugin.dkl.display.publish import LiveItem, Look, Stage
 
 if TYPE_CHECKING:
@@ -19,7 +22,8 @@ if TYPE_CHECKING:
 class Views:
     """Live data items that come into being when there is something to show.
 
-    What the user deletes does not come back. `show` and `mark` may be called from any thread, the rest on the main one.
+    What the user deletes does not come back. `show`, `mark` and `outline` may be called from any thread, the rest
+    on the main one.
 
     Args:
         stage: where.
@@ -31,6 +35,7 @@ class Views:
         self._items: dict[str, LiveItem] = {}
         self._new: dict[str, tuple[Look, DataAndMetadata]] = {}
         self._markers: dict[str, Marker] = {}
+        self._outlines: dict[str, PatternGraphics] = {}
         self._closed = False
 
     @property
@@ -60,12 +65,19 @@ class Views:
         """Put the marker of a role at (y, x), fractions of its image."""
         self._stage.main.post(lambda: self._mark(role, fraction, label))
 
+    def outline(self, role: str, pattern: Pattern, shapes: DetectorShapes) -> None:
+        """Draw what a scalarizer looks at on the pattern that is shown in a role."""
+        self._stage.main.post(lambda: self._outline(role, pattern, shapes))
+
     def close(self, *, window_closing: bool = False) -> None:
         """Show what is pending and let Swift write all items; may be called again."""
         for role in list(self._new):
             self._create(role)
         self._closed = True
         self._markers.clear()
+        for outline in self._outlines.values():
+            outline.release()
+        self._outlines.clear()
         for item in self._items.values():
             item.close(window_closing=window_closing)
 
@@ -79,6 +91,15 @@ class Views:
         display_item = item.display_item
         if display_item is not None:
             workspace.place(self._stage.document_controller, role, display_item)
+
+    def _outline(self, role: str, pattern: Pattern, shapes: DetectorShapes) -> None:
+        item = self._items.get(role)
+        display_item = item.display_item if item is not None and item.is_open else None
+        if display_item is None or self._closed:
+            return
+        if role not in self._outlines:
+            self._outlines[role] = PatternGraphics(display_item, {}, locked=True)
+        self._outlines[role].draw(pattern, shapes)
 
     def _mark(self, role: str, fraction: tuple[float, float], label: str) -> None:
         item = self._items.get(role)

@@ -56,6 +56,7 @@ def estimate(
     site_s: float | None = None,
     site_electrons: float | None = None,
     current_pa: float | None = None,
+    survey_s: float | None = None,
 ) -> Estimate:
     """What an experiment will cost.
 
@@ -66,9 +67,11 @@ def estimate(
         site_s: how long a site took when it was tried, s; None if none was.
         site_electrons: how many electrons a site took then; None if unknown.
         current_pa: beam current, pA; None if unknown.
+        survey_s: how long the beam was on the sample for the survey, s; None if none was taken.
     """
     exposure_s, current_pa = settings.exposure_ms / 1000, settings.current_pa or current_pa
-    survey_s, scan_s = _scan_s(settings, 1.0), _scan_s(settings, settings.acquisition().drift.share)
+    survey_s = survey_s or settings.survey_px**2 * (settings.dwell_us or USUAL_DWELL_US) * 1e-6
+    scan_s = survey_s * settings.acquisition().drift.share ** 2
     survey_e = _electrons(survey_s, current_pa) or 0.0
     each_s = (site_s or patterns * (exposure_s + OVERHEAD_S)) + DECIDING_S
     each_e = site_electrons or _electrons(patterns * (exposure_s + OPEN_S), current_pa)
@@ -86,11 +89,6 @@ def estimate(
     electrons = None if each_e is None else count * each_e + survey_e
     dark_s = settings.dark_frames * (exposure_s + OVERHEAD_S)
     return Estimate(count, sites, PREPARING_S + survey_s + dark_s + FIRST_FIT_S + count * each_s, electrons, limit)
-
-
-def _scan_s(settings: PanelSettings, share: float) -> float:
-    """How long a scan of a share of the frame's side takes, s."""
-    return (settings.survey_px * share) ** 2 * (settings.dwell_us or USUAL_DWELL_US) * 1e-6
 
 
 def _electrons(seconds: float, current_pa: float | None) -> float | None:

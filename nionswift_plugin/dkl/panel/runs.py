@@ -48,6 +48,11 @@ class Account(Protocol):
         """Beam current, pA; None if unknown."""
         ...
 
+    @property
+    def electrons(self) -> float | None:
+        """That hit the sample so far, None if the beam current is unknown."""
+        ...
+
 
 class Place(Protocol):
     """Where a session runs: on the devices of a microscope, or on recorded data."""

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from dkl_core.errors import InputError
 from nionswift_plugin.dkl.acquisition.devices import Devices
+from nionswift_plugin.dkl.acquisition.dose import ELEMENTARY_CHARGE_C
 from nionswift_plugin.dkl.acquisition.main_loop import EventLoopMain
 from nionswift_plugin.dkl.display.grid_graphics import GridPreview, Purpose
 from nionswift_plugin.dkl.display.publish import Stage
@@ -23,7 +24,7 @@ from nionswift_plugin.dkl.panel.wording import property_of
 if TYPE_CHECKING:
     from nion.swift.DocumentController import DocumentController
 
-    from nionswift_plugin.dkl.panel.runs import PanelMicroscope
+    from nionswift_plugin.dkl.panel.runs import Account, PanelMicroscope
     from nionswift_plugin.dkl.panel.trial import Trial
 
 _ = gettext.gettext
@@ -69,7 +70,7 @@ class Setup:
         self._microscope: PanelMicroscope | None = None
         self._grid: GridPreview | None = None
         self._is_placing = False
-        self._current_pa: float | None = None
+        self._account: Account | None = None
         self._tried_for = ""
         self.ground: Ground | None = None
         self.preview: Preview | None = None
@@ -108,8 +109,17 @@ class Setup:
             patterns=shown.patterns,
             site_s=None if tried is None else tried.site_s,
             site_electrons=None if tried is None else tried.site_electrons,
-            current_pa=self._current_pa,
+            current_pa=None if self._account is None else self._account.current_pa,
+            survey_s=self._survey_s,
         )
+
+    @property
+    def _survey_s(self) -> float | None:
+        """For how long the beam was on the sample for the survey, s; None where that is not known."""
+        account = self._account
+        if account is None or not account.current_pa or not account.electrons:
+            return None
+        return account.electrons * ELEMENTARY_CHARGE_C / (account.current_pa * 1e-12)
 
     # ------------------------------------------------------------------ the survey
 
@@ -122,15 +132,15 @@ class Setup:
             then: called with the survey there; the beam stays blanked until then.
         """
 
-        def work() -> tuple[Ground, float | None]:
+        def work() -> tuple[Ground, Account]:
             hook = hook_for(settings, None, consent=place.consent, leave_blanked=then is not None)
             self._microscope = place.microscope(hook, scalarizer_for(settings))
             with self._microscope as microscope:
                 survey = microscope.image()
-                return ground_from(survey, hook.survey, place.allowed), microscope.account.current_pa
+                return ground_from(survey, hook.survey, place.allowed), microscope.account
 
-        def done(taken: tuple[Ground, float | None]) -> None:
-            ground, self._current_pa = taken
+        def done(taken: tuple[Ground, Account]) -> None:
+            ground, self._account = taken
             self._surveyed(ground, settings)
             if then is not None:
                 then()
@@ -213,12 +223,12 @@ class Setup:
     def forget(self) -> None:
         """Another microscope: its survey is not this one."""
         self._close_grid(window_closing=False)
-        self.ground, self.preview, self.trial, self._current_pa = None, None, None, None
+        self.ground, self.preview, self.trial, self._account = None, None, None, None
         self._changed()
 
     def forget_current(self) -> None:
         """Other devices may have another beam current."""
-        self._current_pa = None
+        self._account = None
 
     def close(self, timeout_s: float) -> None:
         """See everything to its end, after the main loop was closed."""

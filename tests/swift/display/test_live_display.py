@@ -17,7 +17,7 @@ def shown(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shown]:
     pytest.importorskip("nion.swift", reason="Nion Swift is not installed (pip install .[swift])")
     with memory_window() as window:
         shown = Shown(window, tmp_path_factory.mktemp("run"))
-        shown.begin(host={"device": "a microscope"})
+        shown.begin(host={"device": "a microscope", "target": "com_magnitude", "options": {"semiangle_mrad": None}})
         shown.finish()
         yield shown
         shown.forget()
@@ -62,6 +62,16 @@ def test_the_pattern_is_in_mrad_from_the_middle_of_the_disc(shown: Shown) -> Non
     assert right.offset + 14.5 * MRAD_PER_PX == pytest.approx(0, abs=0.3)
 
 
+def test_what_the_scalarizer_looks_at_is_drawn_on_the_pattern(shown: Shown) -> None:
+    (disc,) = shown.window.model.get_display_item_for_data_item(shown.item("pattern")).graphics
+    assert disc.graphic_id == "dkl.disc"
+    assert "bright disc (found)" in disc.label
+    rows, cols = shown.item("pattern").data.shape
+    assert (disc.bounds.center.y * rows - 0.5, disc.bounds.center.x * cols - 0.5) == pytest.approx((17.5, 14.5), abs=1)
+    assert disc.is_shape_locked
+    assert disc.is_position_locked
+
+
 def test_the_dark_level_is_taken_off_the_pattern(shown: Shown) -> None:
     assert shown.item("pattern").data.min() == pytest.approx(0)
 
@@ -95,7 +105,7 @@ def test_metadata_say_which_run_an_item_is_of(shown: Shown) -> None:
     said = shown.item("mean").metadata["dkl"]
     assert said["run"] == str(shown.folder / "run.h5")
     assert (said["role"], said["measured"], said["unit"]) == ("mean", 6, "mrad")
-    assert said["host"] == {"device": "a microscope"}
+    assert (said["host"]["device"], said["host"]["target"]) == ("a microscope", "com_magnitude")
     assert said["survey_item"] == str(shown.item("survey").uuid)
     assert said["settings"]["stop"]["budget"] == 6
 
