@@ -61,6 +61,7 @@ setup(
         "matplotlib",
         "nanonispy2>=1.2",
         "numpy>=2",
+        "scikit-image>=0.25",
         "scikit-learn>=1.6",
         "scipy>=1.15",
         "torch>=2.5",

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from dkl_core.discovery.planted import turned_molecules
-from dkl_core.discovery.rvae import InvariantSettings, angle_agreement, as_pictures, trained
+from dkl_core.representation.rvae import InvariantSettings, angle_agreement, as_pictures, trained
 from dkl_core.surrogate.threads import one_thread_each
 
 RESULTS = Path(__file__).parent / "results"

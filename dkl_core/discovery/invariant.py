@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 
 from dkl_core.discovery.decompose import Verdict
 from dkl_core.discovery.descriptors import Descriptor
-from dkl_core.discovery.rvae import (
+from dkl_core.errors import InputError
+from dkl_core.representation.rvae import (
     LATENT,
     Encoded,
     InvariantAutoencoder,
@@ -21,7 +22,6 @@ from dkl_core.discovery.rvae import (
     scale_of,
     trained,
 )
-from dkl_core.errors import InputError
 from dkl_core.surrogate.threads import one_thread_each
 from dkl_core.survey import FloatArray
 

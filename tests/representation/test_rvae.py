@@ -8,9 +8,9 @@ from dkl_core.discovery.descriptors import Descriptor
 from dkl_core.discovery.discover import Discovery
 from dkl_core.discovery.invariant import InvariantDecomposition
 from dkl_core.discovery.planted import turned_molecules
-from dkl_core.discovery.rvae import InvariantSettings, angle_agreement, as_pictures, moved
 from dkl_core.discovery.settings import DiscoverySettings
 from dkl_core.errors import InputError
+from dkl_core.representation.rvae import InvariantSettings, angle_agreement, as_pictures, moved
 from dkl_core.survey import SurveyImage
 
 pytestmark = pytest.mark.usefixtures("one_thread")

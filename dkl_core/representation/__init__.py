@@ -1,0 +1,1 @@
+"""Representations learned from windows without a single measurement."""
