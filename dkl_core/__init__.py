@@ -21,6 +21,7 @@ if TYPE_CHECKING:
         RecordedExperiment,
         SeedSettings,
         StopRules,
+        StructureSettings,
         run,
     )
     from dkl_core.goal import Goal
@@ -40,6 +41,7 @@ _HOMES = {
         "RecordedExperiment",
         "SeedSettings",
         "StopRules",
+        "StructureSettings",
         "run",
     ),
     "dkl_core.goal": ("Goal",),
@@ -57,6 +59,7 @@ __all__ = [  # noqa: RUF022 - the order in which a reader meets them
     "ExperimentSettings",
     "SeedSettings",
     "StopRules",
+    "StructureSettings",
     "Goal",
     "AcquisitionSettings",
     "AnnealedBeta",

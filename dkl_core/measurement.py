@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from types import MappingProxyType
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -47,6 +48,10 @@ class Scalar:
         """A scalar that must not be used, and why."""
         return cls(value=value, valid=False, reason=reason)
 
+    def to_json(self) -> dict[str, Any]:
+        """Its fields by their names, JSON-compatible but for NaN."""
+        return asdict(self)
+
 
 @dataclass(frozen=True)
 class Measurement:
@@ -78,16 +83,25 @@ class Measurement:
         """A measurement that gave no usable number."""
         return cls(Scalar.invalid(reason), raw=raw)
 
-    def revised(self, scalar: Scalar) -> Measurement:
-        """The same measurement with another scalar; the first one is kept in the details as `original`."""
-        first = self.scalar
-        original = {
-            "value": first.value,
-            "valid": first.valid,
-            "reason": first.reason,
-            "noise_variance": first.noise_variance,
-        }
-        return replace(self, scalar=scalar, details={"original": original, **self.details})
+    def revised(self, scalar: Scalar, measured: Scalar | None = None) -> Measurement:
+        """The same measurement with another scalar; the first one is kept in the details as `original`.
+
+        Args:
+            scalar: what is learned from now.
+            measured: what the scalarizer gives now, where something else is learned from.
+        """
+        kept = {} if measured is None else {"measured": measured.to_json()}
+        return replace(self, scalar=scalar, details={"original": self.scalar.to_json(), **self.details, **kept})
+
+    def driven_by(self, scalar: Scalar) -> Measurement:
+        """The same measurement with a scalar that was not measured; what was is kept in the details as `measured`."""
+        return replace(self, scalar=scalar, details={**self.details, "measured": self.scalar.to_json()})
+
+    @property
+    def measured(self) -> Scalar:
+        """What the scalarizer made of the raw data: the scalar, unless something else drives the experiment."""
+        kept = self.details.get("measured")
+        return Scalar(**kept) if isinstance(kept, Mapping) else self.scalar
 
     @property
     def ok(self) -> bool:

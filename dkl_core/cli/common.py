@@ -9,7 +9,7 @@ import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from dkl_core.acquisition import AcquisitionSettings, AnnealedBeta, BetaSchedule, ConstantBeta
 from dkl_core.datasets import RecordedData, load_recorded
@@ -20,7 +20,7 @@ from dkl_core.goal import Goal
 from dkl_core.patches import PatchSettings
 from dkl_core.replay import ReplayProblem, default_patches, replay_problem
 from dkl_core.scalarizers import NamedScalarizer, get_scalarizer
-from dkl_core.surrogate.settings import SurrogateSettings, model_settings
+from dkl_core.surrogate.settings import Pretrain, Pretrained, SurrogateSettings, model_settings
 from dkl_core.survey import Levelling
 
 HELP_FORMAT = argparse.RawDescriptionHelpFormatter
@@ -82,6 +82,22 @@ def add_decision_options(parser: argparse.ArgumentParser, budget: int) -> None:
     parser.add_argument("--goal", default="maximise", help="maximise (default), minimise or target=VALUE")
     parser.add_argument("--xi", type=float, default=0.01, help="least improvement of EI and PI, in standard deviations")
     parser.add_argument("--beta", default="annealed", help="UCB's beta: annealed (as published, default) or a number")
+
+
+def add_pretraining_options(parser: argparse.ArgumentParser) -> None:
+    """What the model `dkl` learns of all patches before anything is measured."""
+    parser.add_argument(
+        "--pretrain",
+        choices=get_args(Pretrain),
+        help="let dkl learn from all patches first: a dense autoencoder, one that sets aside turn and shift, or "
+        "principal components as a network's first layer (default none)",
+    )
+    parser.add_argument(
+        "--pretrained",
+        choices=get_args(Pretrained),
+        help="what then becomes of it: its codes are frozen and given to the kernel, or its encoder is finetuned as "
+        "the network (default frozen; finetuned for pca)",
+    )
 
 
 def recorded_data(args: argparse.Namespace) -> RecordedData:
@@ -153,8 +169,21 @@ def _patches_of(problem: ReplayProblem, levelling: Levelling) -> PatchSettings:
 
 
 def surrogate_of(args: argparse.Namespace, model: str) -> SurrogateSettings:
-    """A model by name on the user's device."""
-    return replace(model_settings(model), device=args.device, seed=args.seed)
+    """A model by name on the user's device; the user's pre-training belongs to `dkl`.
+
+    Raises:
+        InputError: pre-training of a kind that cannot be used as the user wants.
+    """
+    settings = replace(model_settings(model), device=args.device, seed=args.seed)
+    if model != "dkl" or (args.pretrain is None and args.pretrained is None):
+        return settings
+    pretrain: Pretrain = args.pretrain or "none"
+    usual: Pretrained = "finetuned" if pretrain == "pca" else "frozen"
+    if pretrain == "none" and args.pretrained is not None:
+        raise InputError(
+            f"--pretrained {args.pretrained} says what becomes of a pre-training; name one with --pretrain"
+        )
+    return replace(settings, pretrain=pretrain, pretrained=args.pretrained or usual)
 
 
 def acquisition_of(args: argparse.Namespace) -> AcquisitionSettings:

@@ -29,6 +29,7 @@ def add_parser(commands: Any) -> argparse.ArgumentParser:
     )
     common.add_decision_options(parser, budget=100)
     common.add_device_option(parser)
+    common.add_pretraining_options(parser)
     return parser
 
 

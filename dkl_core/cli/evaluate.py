@@ -31,6 +31,7 @@ def add_parser(commands: Any) -> argparse.ArgumentParser:
     parser.add_argument(
         "--models", default="dkl", metavar="NAMES", help=f"from {', '.join(MODELS)}; comma-separated (default dkl)"
     )
+    common.add_pretraining_options(parser)
     parser.add_argument("--figure", metavar="PNG", help="draw the first repeat of the first model")
     return parser
 
@@ -42,6 +43,8 @@ def run(args: argparse.Namespace) -> None:
         raise InputError(f"--models is empty; name at least one of {', '.join(MODELS)}")
     if args.train_count is None and not 0 < args.train_fraction < 1:
         raise InputError(f"--train-fraction is {args.train_fraction}; give a share between 0 and 1")
+    if args.pretrain is not None and "dkl" not in models:
+        raise InputError("--pretrain is about the model dkl, which --models does not hold; add it there")
     problem = common.problem_of(args, repeats=True)
     train = args.train_fraction if args.train_count is None else args.train_count
     tasks = [(repeat, name) for repeat in range(args.repeats) for name in models]
@@ -73,7 +76,10 @@ def _result(one: Evaluation) -> Mapping[str, Any]:
 def _print_table(results: list[Evaluation], target: str) -> None:
     first = results[0]
     print(f"{target}: learned from {first.trained}, predicted {first.tested}; means over the repeats")
-    print(f"{'model':10s} {'R2':>7s} {'NLPD':>7s} {'cover 90':>9s} {'structure':>10s} {'depth':>6s} {'fit, s':>7s}")
+    width = max(10, *(len(one.model) for one in results))
+    print(
+        f"{'model':{width}s} {'R2':>7s} {'NLPD':>7s} {'cover 90':>9s} {'structure':>10s} {'depth':>6s} {'fit, s':>7s}"
+    )
     grouped = defaultdict(list)
     for one in results:
         grouped[one.model].append(one)
@@ -85,7 +91,7 @@ def _print_table(results: list[Evaluation], target: str) -> None:
             ],
             axis=0,
         )
-        print(f"{model:10s} {r2:7.3f} {nlpd:7.3f} {cover:9.3f} {share:10.2f} {depth:6.2f} {seconds:7.2f}")
+        print(f"{model:{width}s} {r2:7.3f} {nlpd:7.3f} {cover:9.3f} {share:10.2f} {depth:6.2f} {seconds:7.2f}")
 
 
 def _figure(one: Evaluation, target: str, path: str) -> None:

@@ -48,8 +48,6 @@ def figure_data(experiment: Experiment, labels: RunLabels, hits: NDArray[np.bool
         acquisition = acquisition.copy()
         acquisition[[entry.site.index for entry in told]] = np.nan
         acquisition[sorted(experiment.excluded)] = np.nan
-    surrogate = experiment.surrogate
-    share = None if surrogate is None else surrogate.judgement.telling_share
     goal = settings.goal
     pending = experiment.pending
     return RunFigureData(
@@ -68,7 +66,7 @@ def figure_data(experiment: Experiment, labels: RunLabels, hits: NDArray[np.bool
         direction="reach" if goal.direction == "target" else goal.direction,
         goal_value=goal.value,
         hits=hits,
-        structure_share=share,
+        structure_share=experiment.telling_share,
         labels=RunLabels(
             labels.target, labels.unit, labels.title, labels.goal, acquisition_words(settings.acquisition)
         ),

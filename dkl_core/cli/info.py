@@ -33,6 +33,7 @@ def summary(contents: RunContents) -> dict[str, Any]:
     header, fit = contents.header, contents.latest_fit
     told, best = experiment.told, experiment.best
     rows, cols = header.survey.shape
+    structure = experiment.settings.structure
     judged = {} if fit is None else fit.data
     return {
         "created": header.created,
@@ -40,6 +41,7 @@ def summary(contents: RunContents) -> dict[str, Any]:
         + ("" if header.survey.size_nm is None else f", {_size(header.survey.size_nm)}"),
         "n_sites": len(experiment.sites),
         "goal": str(experiment.settings.goal),
+        "driven_by": "what is measured" if structure is None else structure.words,
         "acquisition": experiment.settings.acquisition.name,
         "measured": len(told),
         "failed": sum(not entry.measurement.ok for entry in told),

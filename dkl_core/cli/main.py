@@ -8,11 +8,11 @@ import traceback
 from collections.abc import Sequence
 
 from dkl_core import __version__
-from dkl_core.cli import demo, discover, evaluate, info, replay, resume, show, simulate
+from dkl_core.cli import demo, discover, evaluate, find_atoms, info, replay, resume, show, simulate, train_atoms
 from dkl_core.cli.installed import add_installed, declare
 from dkl_core.errors import DKLError
 
-_COMMANDS = (demo, replay, evaluate, show, info, resume, simulate, discover)
+_COMMANDS = (demo, replay, evaluate, show, info, resume, simulate, discover, find_atoms, train_atoms)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

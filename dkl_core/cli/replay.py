@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from collections import defaultdict
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +14,10 @@ from tqdm import tqdm
 
 from dkl_core.cli import common
 from dkl_core.cli.figures import figure_of
-from dkl_core.experiment import RecordedExperiment
+from dkl_core.experiment import RecordedExperiment, StructureSettings
 from dkl_core.goal import Goal
 from dkl_core.replay import BASELINES, Replay, ReplayProblem, replay
+from dkl_core.replay.methods import Prepared, Step
 
 
 def add_parser(commands: Any) -> argparse.ArgumentParser:
@@ -34,6 +36,12 @@ def add_parser(commands: Any) -> argparse.ArgumentParser:
         metavar="NAMES",
         help=f"methods run beside it, from {', '.join(BASELINES)}; comma-separated (default random, '' for none)",
     )
+    common.add_pretraining_options(parser)
+    parser.add_argument(
+        "--structure",
+        metavar="WORKFLOW",
+        help="go where the image is unusual by this workflow (fft-pca, patch-nmf, …) or by a saved target (.npz)",
+    )
     parser.add_argument("--out", metavar="RUN.h5", help="record the first repeat of dkl in this file")
     parser.add_argument("--overwrite", action="store_true", help="replace the file of --out")
     parser.add_argument("--figure", metavar="PNG", help="draw the first repeat of dkl")
@@ -45,6 +53,9 @@ def run(args: argparse.Namespace) -> None:
     """Replay, print a table, write what was asked for."""
     problem = common.problem_of(args)
     settings = common.experiment_settings(args, problem)
+    if args.structure is not None:
+        looked_for = StructureSettings.parse(args.structure)
+        settings, problem = replace(settings, structure=looked_for), replace(problem, target=looked_for.words)
     baselines = common.names_of(args.baselines, BASELINES, "--baselines")
     methods = ["dkl", *dict.fromkeys(baselines)]
     planned = min(args.budget, len(problem.patches))
@@ -55,13 +66,18 @@ def run(args: argparse.Namespace) -> None:
             bar.set_postfix_str(f"{method} {measured}/{planned}", refresh=False)
             bar.update()
 
+        def prepared(method: str, share: float) -> None:
+            bar.set_postfix_str(f"{method} learns from all patches, {share:.0%}")
+
         for repeat in range(args.repeats):
             for method in methods:
                 record = args.out is not None and method == "dkl" and repeat == 0
                 if record:
-                    replays.append(_recorded(args, problem, settings, step))
+                    replays.append(_recorded(args, problem, settings, step, prepared))
                 else:
-                    replays.append(replay(problem, settings, method, repeat, step=step))
+                    replays.append(replay(problem, settings, method, repeat, step=step, prepared=prepared))
+    for notice in dict.fromkeys(text for one in replays for text in one.experiment.structure_notices):
+        print(f"note: {notice}")
     _print_table(replays, methods, problem, Goal.parse(args.goal))
     if args.figure is not None:
         figure_of(replays[0].experiment, problem.target, args.figure, hits=replays[0].hits)
@@ -71,7 +87,9 @@ def run(args: argparse.Namespace) -> None:
     common.write_json(args.json, [_result(one, problem) for one in replays])
 
 
-def _recorded(args: argparse.Namespace, problem: ReplayProblem, settings: Any, step: Any) -> Replay:
+def _recorded(
+    args: argparse.Namespace, problem: ReplayProblem, settings: Any, step: Step, prepared: Prepared
+) -> Replay:
     positions = None if problem.on_grid else problem.patches.sites.positions
     arguments = {name: value for name, value in vars(args).items() if name not in ("run", "json", "command")}
     host = {
@@ -82,7 +100,7 @@ def _recorded(args: argparse.Namespace, problem: ReplayProblem, settings: Any, s
     with RecordedExperiment.start(
         args.out, problem.survey, settings, positions=positions, host=host, overwrite=args.overwrite
     ) as recorded:
-        return replay(problem, settings, "dkl", 0, step=step, experiment=recorded.experiment)
+        return replay(problem, settings, "dkl", 0, step=step, prepared=prepared, experiment=recorded.experiment)
 
 
 def _result(one: Replay, problem: ReplayProblem) -> Mapping[str, Any]:
@@ -111,7 +129,8 @@ def _result(one: Replay, problem: ReplayProblem) -> Mapping[str, Any]:
 
 def _print_table(replays: list[Replay], methods: list[str], problem: ReplayProblem, goal: Goal) -> None:
     print(f"{len(problem.patches)} sites, {goal} {problem.target}; means over {len(replays) // len(methods)} repeats")
-    print(f"{'method':10s} {'hit rate':>9s} {'regret':>11s} {'R2':>7s} {'cover 90':>9s} {'decision, ms':>13s}")
+    width = max(10, *(len(method) for method in methods))
+    print(f"{'method':{width}s} {'hit rate':>9s} {'regret':>11s} {'R2':>7s} {'cover 90':>9s} {'decision, ms':>13s}")
     grouped = defaultdict(list)
     for one in replays:
         grouped[one.method].append(one)
@@ -120,7 +139,7 @@ def _print_table(replays: list[Replay], methods: list[str], problem: ReplayProbl
         speed = f"{np.median(times):13.1f}" if len(times) else f"{'-':>13s}"
         rows = np.array([(one.hit_rate, one.regret, one.fit.r2, one.fit.coverage90) for one in group])
         hit, regret, r2, cover = rows.mean(axis=0)
-        print(f"{method:10s} {hit:9.3f} {regret:11.4g} {r2:7.3f} {cover:9.3f} {speed}")
+        print(f"{method:{width}s} {hit:9.3f} {regret:11.4g} {r2:7.3f} {cover:9.3f} {speed}")
 
 
 def _compare(replays: list[Replay], methods: list[str], target: str, args: argparse.Namespace) -> None:

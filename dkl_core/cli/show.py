@@ -27,6 +27,8 @@ def run(args: argparse.Namespace) -> None:
     with read_run(path) as contents:
         experiment = rebuilt(contents)
         target = str(contents.header.settings.get("host", {}).get("target", "scalar"))
+    if experiment.settings.structure is not None:
+        target = experiment.settings.structure.words
     figure_of(experiment, target, picture, title=path.name)
     print(f"figure: {picture}")
     common.write_json(args.json, [{"figure": picture, "measured": len(experiment.told)}])

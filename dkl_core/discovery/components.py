@@ -1,8 +1,8 @@
-"""Which component is worth looking for: the one that is high in few places which hang together."""
+"""Which component is worth looking for: the one that is high in few places, on a grid in such that hang together."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -12,6 +12,9 @@ from dkl_core.survey import FloatArray
 
 CLEAR = 0.1
 """Below this score no component stands out."""
+
+_MAD_TO_STD = 1.4826
+_TAIL_SPREADS, _FAR_SPREADS = 5.0, 10.0
 
 
 @dataclass(frozen=True)
@@ -24,6 +27,7 @@ class Choice:
         automatic: whether the scores decided.
         scores: of all components, 0 to 1.
         clear: whether the component stands out.
+        by: what the scores are made of, in words.
     """
 
     component: int
@@ -31,6 +35,7 @@ class Choice:
     automatic: bool
     scores: tuple[float, ...]
     clear: bool
+    by: str = "structure and sparsity"
 
 
 def choose_component(
@@ -52,17 +57,49 @@ def choose_component(
     Raises:
         InputError: there is no such component.
     """
-    count = weights.shape[1]
-    if wanted is not None and not 0 <= wanted < count:
-        raise InputError(f"component {wanted} is asked for; there are {count}, numbered 0 to {count - 1}")
-    skews = [_skewness(column) for column in weights.T]
-    signs = [-1.0 if signed and skew < 0 else 1.0 for skew in skews]
+    _check(weights, wanted)
+    signs = _signs(weights, signed=signed)
     scores = tuple(
-        max(structure(sites.to_map(column), reach), 0.0) * _sparse(sign * skew)
-        for column, sign, skew in zip(weights.T, signs, skews, strict=True)
+        max(structure(sites.to_map(column), reach), 0.0) * _sparse(_skewness(sign * column))
+        for column, sign in zip(weights.T, signs, strict=True)
     )
-    chosen = int(np.argmax(scores)) if wanted is None else wanted
-    return Choice(chosen, signs[chosen], wanted is None, scores, scores[chosen] >= CLEAR)
+    return _chosen(signs, scores, wanted, "structure and sparsity")
+
+
+def choose_rare(weights: FloatArray, wanted: int | None = None, *, signed: bool = False) -> Choice:
+    """Choose the component that is high round few atoms, wherever they are.
+
+    That neighbours are alike says nothing here: a foreign atom is alone, and its neighbours see it in their own windows
+    whatever it is. What counts instead is how much of the component's variance comes from atoms that are beyond the
+    median by five spreads or more (by the median absolute deviation): nothing where weights vary evenly, in two halves
+    or as noise does, nearly all where a few atoms are foreign and the others alike. The score is that share times the
+    sparsity of `choose_component`. One foreign atom of thousands hardly counts in it; the component stands out all the
+    same where an atom is ten spreads away, which noise is not.
+
+    Args:
+        weights: of the components round some atoms, (n, p).
+        wanted: the user's component, from 0; None decides by the score.
+        signed: whether weights may be turned round.
+
+    Raises:
+        InputError: there is no such component.
+    """
+    _check(weights, wanted)
+    signs = _signs(weights, signed=signed)
+    scores = tuple(
+        _tail(sign * column) * _sparse(_skewness(sign * column)) for column, sign in zip(weights.T, signs, strict=True)
+    )
+    choice = _chosen(signs, scores, wanted, "how much of it is in few atoms")
+    turned = choice.sign * weights[:, choice.component]
+    middle, spread = usual_spread(turned)
+    far = bool((turned > middle + _FAR_SPREADS * spread).any()) and spread > 0
+    return replace(choice, clear=choice.clear or far)
+
+
+def usual_spread(values: FloatArray) -> tuple[float, float]:
+    """Median, and spread by the median absolute deviation: of normal values the standard deviation."""
+    middle = float(np.median(values))
+    return middle, _MAD_TO_STD * float(np.median(np.abs(values - middle)))
 
 
 def structure(grid: FloatArray, reach: int = 1) -> float:
@@ -85,6 +122,28 @@ def structure(grid: FloatArray, reach: int = 1) -> float:
     )
     products = products[np.isfinite(products)]
     return float(products.mean()) / variance if len(products) else 0.0
+
+
+def _check(weights: FloatArray, wanted: int | None) -> None:
+    count = weights.shape[1]
+    if wanted is not None and not 0 <= wanted < count:
+        raise InputError(f"component {wanted} is asked for; there are {count}, numbered 0 to {count - 1}")
+
+
+def _signs(weights: FloatArray, *, signed: bool) -> list[float]:
+    return [-1.0 if signed and _skewness(column) < 0 else 1.0 for column in weights.T]
+
+
+def _chosen(signs: list[float], scores: tuple[float, ...], wanted: int | None, by: str) -> Choice:
+    chosen = int(np.argmax(scores)) if wanted is None else wanted
+    return Choice(chosen, signs[chosen], wanted is None, scores, scores[chosen] >= CLEAR, by)
+
+
+def _tail(values: FloatArray) -> float:
+    middle, spread = usual_spread(values)
+    away = (values - middle) ** 2
+    total = float(away.sum())
+    return float(away[values > middle + _TAIL_SPREADS * spread].sum()) / total if total > 0 else 0.0
 
 
 def _skewness(values: FloatArray) -> float:

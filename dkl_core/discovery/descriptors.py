@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 from dkl_core.errors import InputError
 from dkl_core.patches import Patches
 
-DescriptorName = Literal["fft", "patch"]
+DescriptorName = Literal["fft", "patch", "atoms"]
 Rows = NDArray[np.float32]
 
 _SCALE_SAMPLE = 256
@@ -25,13 +25,16 @@ class Descriptor:
 
     `fft` gives log(1 + |F| / s), F the Fourier transform of the window less its mean under a Hann taper, and s the
     median of |F| over some windows of the image: it forgets where in the window the lattice begins. Only the half of
-    the frequencies that is not repeated is kept. `patch` gives the pixels, less the least value seen.
+    the frequencies that is not repeated is kept. `patch` gives the pixels, less the least value seen. `atoms` gives the
+    same under a round taper, cos^2(π r / w) at the distance r from the middle of a window of edge w: the atom there
+    counts most and its neighbours less, so that a foreign atom shows in its own window rather than in those of all
+    atoms round it, and turning the window takes nothing out of view.
 
     Attributes:
-        name: `fft` or `patch`.
+        name: `fft`, `patch` or `atoms`.
         window: edge of the window in px.
-        scale: s of `fft`, in the image's units; 1 for `patch`.
-        offset: what `patch` subtracts, so that its rows are positive; 0 for `fft`.
+        scale: s of `fft`, in the image's units; 1 for the others.
+        offset: what `patch` and `atoms` subtract, so that their rows are positive; 0 for `fft`.
     """
 
     name: DescriptorName
@@ -69,10 +72,12 @@ class Descriptor:
             raise InputError(f"the windows have shape {windows.shape}; give (n, {self.window}, {self.window})")
         if not np.isfinite(windows).all():
             raise InputError("a window holds NaN or infinite pixels; leave such sites out, or fill the pixels")
-        if self.name == "patch":
-            rows = np.maximum(windows - self.offset, 0.0)
-        else:
+        if self.name == "fft":
             rows = np.log1p(self.magnitudes(windows) / self.scale)
+        else:
+            rows = np.maximum(windows - self.offset, 0.0)
+        if self.name == "atoms":
+            rows = rows * round_taper(self.window)
         described: Rows = rows.reshape(len(windows), -1).astype(np.float32)
         return described
 
@@ -100,7 +105,7 @@ class Descriptor:
     def picture(self, row: NDArray[np.floating]) -> NDArray[np.floating]:
         """A descriptor (d,) as an image to look at; of `fft` both halves, frequency 0 in the centre."""
         half = row.reshape(self.shape)
-        if self.name == "patch":
+        if self.name != "fft":
             return half
         # The other half is the same turned by 180 degrees; for an even window row 0 has no partner and is left out.
         first = 1 - self.window % 2
@@ -111,3 +116,11 @@ class Descriptor:
         # The transform holds a window as complex numbers and a copy of it.
         size = max(_CHUNK_BYTES // (32 * self.window**2), 1)
         return [slice(start, min(start + size, count)) for start in range(0, count, size)]
+
+
+def round_taper(window: int) -> NDArray[np.float32]:
+    """1 in the middle of a window, 0 at its edges and beyond the circle in it, (window, window)."""
+    offsets = np.arange(window) - (window - 1) / 2
+    away = np.minimum(np.hypot(offsets[:, None], offsets) / (window / 2), 1.0)
+    taper: NDArray[np.float32] = (np.cos(0.5 * np.pi * away) ** 2).astype(np.float32)
+    return taper

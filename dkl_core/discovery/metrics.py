@@ -31,6 +31,28 @@ def structural_similarity(one: FloatArray, other: FloatArray) -> float:
     return float(similarity.mean())
 
 
+def scattered_similarity(one: FloatArray, other: FloatArray, places: FloatArray, count: int = 12) -> float:
+    """Mean SSIM of two maps whose sites lie anywhere: the window of a site holds its nearest neighbours and itself.
+
+    Args:
+        one: values (M,); the data range is that of this map.
+        other: same shape.
+        places: of the sites (M, 2).
+        count: neighbours in a window.
+    """
+    from scipy.spatial import KDTree
+
+    members = KDTree(places).query(places, k=np.arange(1, min(count + 1, len(places)) + 1))[1]
+    spread = float(np.ptp(one)) or 1.0
+    small, large = (_K1 * spread) ** 2, (_K2 * spread) ** 2
+    near_a, near_b = one[members], other[members]
+    mean_a, mean_b = near_a.mean(axis=1), near_b.mean(axis=1)
+    both = (near_a * near_b).mean(axis=1) - mean_a * mean_b
+    similarity = (2 * mean_a * mean_b + small) * (2 * both + large)
+    similarity /= (mean_a**2 + mean_b**2 + small) * (near_a.var(axis=1) + near_b.var(axis=1) + large)
+    return float(similarity.mean())
+
+
 def two_level_threshold(values: FloatArray) -> float:
     """The value that parts a map into low and high with least variance inside both (Otsu 1979)."""
     ordered = np.sort(np.ravel(values))
@@ -41,6 +63,24 @@ def two_level_threshold(values: FloatArray) -> float:
     between = (below / count - (below[-1:] + ordered[-1] - below) / (len(ordered) - count)) ** 2
     split = int(np.argmax(between * count * (len(ordered) - count)))
     return float(ordered[split : split + 2].mean())
+
+
+def edge_level(values: FloatArray, margin: float = 0.0) -> float:
+    """Where a feature ends: half way between what is usual and what is typical inside the feature.
+
+    Args:
+        values: a map that is 0 where all is usual (M,).
+        margin: how far from usual a value has to be before the map rises above 0.
+
+    Returns:
+        The level, on the scale of the map; at least a quarter of what is typical inside, so that a feature that hardly
+        reaches beyond the margin does not spread over everything.
+    """
+    high = values[values > two_level_threshold(values)]
+    if len(high) == 0:
+        return float(np.max(values, initial=0.0))
+    inside = float(high.mean())
+    return max((inside - margin) / 2, inside / 4)
 
 
 def found_share(predicted: FloatArray, feature: NDArray[np.bool_], threshold: float) -> tuple[float, float]:

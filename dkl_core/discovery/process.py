@@ -6,7 +6,7 @@ import math
 import warnings
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Literal, get_args
+from typing import Any, Literal, Protocol, get_args
 
 import numpy as np
 import torch
@@ -14,10 +14,13 @@ from torch import Tensor
 
 from dkl_core.discovery.pathfinder import IntArray
 from dkl_core.errors import InputError
+from dkl_core.patches import Sites
 from dkl_core.surrogate.kernel import AdditiveKernel
+from dkl_core.surrogate.posterior import SitePosterior
 from dkl_core.survey import FloatArray
 
 KernelName = Literal["rbf", "matern52", "rq"]
+ModelName = Literal["position", "structure"]
 LENGTH_BOUNDS = (1.0, 20.0)
 
 _NOISE_BOUNDS = (1e-3, 1.0)
@@ -108,6 +111,42 @@ class PositionKernel(AdditiveKernel):
                 root = (5 * squared).sqrt()
                 return (1 + root + 5 * squared / 3) * torch.exp(-root)
         return (1 + squared / (2 * self.mixture)) ** -self.mixture
+
+
+class Model(Protocol):
+    """What a search believes of the target before it has measured, learned from what it has."""
+
+    @property
+    def hyper(self) -> Hyper:
+        """What the process is set to."""
+
+    def learn(self, visited: IntArray, target: FloatArray) -> None:
+        """Set it from sites (n,) and their targets (n,), of mean 0 and variance 1."""
+
+    def posterior(self) -> SitePosterior:
+        """The process over all sites before it knows any measurement."""
+
+
+class PositionModel:
+    """A process over the position alone.
+
+    Args:
+        sites: all sites.
+        settings: its kernel.
+    """
+
+    def __init__(self, sites: Sites, settings: ProcessSettings) -> None:
+        self._steps = steps_of(sites.positions, sites.stride)
+        self._settings = settings
+        self.hyper = initial(settings)
+
+    def learn(self, visited: IntArray, target: FloatArray) -> None:
+        """The most likely hyper-parameters for sites (n,) and their targets (n,)."""
+        self.hyper = learned(self._settings, self._steps[visited], target, self.hyper)
+
+    def posterior(self) -> SitePosterior:
+        """The process over all sites before it knows any measurement."""
+        return SitePosterior(PositionKernel.of(self._steps, self._settings.kernel, self.hyper), self.hyper.noise)
 
 
 def learned(settings: ProcessSettings, positions: FloatArray, target: FloatArray, start: Hyper) -> Hyper:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
+from typing import get_args
 
 import numpy as np
 import torch
 
 from dkl_core.acquisition import AcquisitionSettings, evaluate
 from dkl_core.discovery.pathfinder import IntArray, PathSettings, away_from, best_site, near_site, ordered
-from dkl_core.discovery.process import Hyper, PositionKernel, ProcessSettings, initial, learned, steps_of
+from dkl_core.discovery.process import Hyper, Model, ModelName, PositionModel, ProcessSettings
 from dkl_core.errors import InputError
 from dkl_core.goal import Goal
 from dkl_core.patches import Sites
@@ -31,12 +32,14 @@ class SearchSettings:
     """How the image is searched.
 
     Attributes:
-        process: the model of the target over the image.
+        process: the process over the position alone; of no use to `structure`.
         acquisition: what ranks the sites.
         batch: sites chosen at a time.
         budget: sites visited, the first included.
         path: the pathfinder; None visits the sites in the order in which they were chosen.
         seed: of the first site and of what is drawn among equals.
+        model: `position` for a process over the position alone, `structure` for one over position and structure (see
+            `structural`); None for what suits the workflow.
     """
 
     process: ProcessSettings = field(default_factory=ProcessSettings)
@@ -45,8 +48,11 @@ class SearchSettings:
     budget: int = 300
     path: PathSettings | None = field(default_factory=PathSettings)
     seed: int = 0
+    model: ModelName | None = None
 
     def __post_init__(self) -> None:
+        if self.model is not None and self.model not in get_args(ModelName):
+            raise InputError(f"unknown model {self.model!r}; choose one of {', '.join(get_args(ModelName))}")
         if self.batch < 1 or self.budget < 1:
             raise InputError(f"batch is {self.batch} and budget {self.budget}; give 1 or more for both")
         if self.acquisition.name == "thompson":
@@ -76,7 +82,14 @@ class SearchStep:
     seconds: float
 
 
-def search(sites: Sites, target: Evaluate, settings: SearchSettings | None = None) -> Iterator[SearchStep]:
+def search(
+    sites: Sites,
+    target: Evaluate,
+    settings: SearchSettings | None = None,
+    *,
+    usual: float | None = None,
+    model: Model | None = None,
+) -> Iterator[SearchStep]:
     """Visit sites where the target promises to be high; one step for the first site and one for each batch.
 
     The batch is chosen one by one, each site as if those before it had given what was expected (kriging believer;
@@ -86,26 +99,30 @@ def search(sites: Sites, target: Evaluate, settings: SearchSettings | None = Non
         sites: the candidate positions.
         target: gives the target of some sites (n,), called once for each batch.
         settings: how to search.
+        usual: what the target is where nothing is known; None finds it from what was visited.
+        model: what is believed of the target; the settings' process over the position alone if None.
 
     Raises:
         InputError: no sites, or a target that is no number.
     """
     if len(sites) == 0:
         raise InputError("there is no site to search; allow a larger area or a smaller window")
-    return _Search(sites, target, settings or SearchSettings()).run()
+    chosen = settings or SearchSettings()
+    return _Search(sites, target, chosen, usual, model or PositionModel(sites, chosen.process)).run()
 
 
 class _Search:
-    def __init__(self, sites: Sites, target: Evaluate, settings: SearchSettings) -> None:
-        self.settings = settings
+    def __init__(
+        self, sites: Sites, target: Evaluate, settings: SearchSettings, usual: float | None, model: Model
+    ) -> None:
+        self.settings, self.usual = settings, usual
         self.sites = sites
         self.target = target
         self.rng = np.random.default_rng(settings.seed)
-        self.steps = steps_of(sites.positions, sites.stride)
+        self.model = model
         self.open = np.ones(len(sites), dtype=bool)
         self.visited: IntArray = np.empty(0, dtype=np.int64)
         self.values = np.empty(0)
-        self.hyper = initial(settings.process)
         self.learned_at = 0
         self.scale = Scale()
         self.began = time.monotonic()
@@ -139,17 +156,17 @@ class _Search:
         target = self._standardised()
         due = len(self.visited) >= max(_RELEARN_GROWTH * self.learned_at, self.learned_at + self.settings.batch, 3)
         if due and np.ptp(self.values) > 0:
-            self.hyper = learned(self.settings.process, self.steps[self.visited], target, self.hyper)
+            self.model.learn(self.visited, target)
             self.learned_at = len(self.visited)
             old = None
         if old is None:
-            kernel = PositionKernel.of(self.steps, self.settings.process.kernel, self.hyper)
-            old = SitePosterior(kernel, self.hyper.noise)
+            old = self.model.posterior()
             zeros = torch.zeros(len(target), dtype=torch.float64)
             old.condition(torch.as_tensor(self.visited), zeros, zeros)
         for site in self.visited[len(old) :]:
             old.append(int(site), 0.0)
-        self.scale = replace(self.scale, offset=_typical(old.factor, torch.as_tensor(self.values)))
+        usual = _typical(old.factor, torch.as_tensor(self.values)) if self.usual is None else self.usual
+        self.scale = replace(self.scale, offset=usual)
         old.retarget(torch.as_tensor(self._standardised()))
         return old
 
@@ -187,7 +204,11 @@ class _Search:
     def _acquisition(self, posterior: SitePosterior) -> FloatArray:
         measured = self._standardised()
         mean, std = posterior.mean.numpy(), posterior.variance.sqrt().numpy()
-        return evaluate(self.settings.acquisition, mean, std, measured, _GOAL)
+        settings = self.settings.acquisition
+        if settings.name == "pi" and np.ptp(self.values) == 0:
+            # Any improvement on nothing is as probable everywhere: half.
+            settings = replace(settings, name="uncertainty")
+        return evaluate(settings, mean, std, measured, _GOAL)
 
     def _step(self, posterior: SitePosterior, acquisition: FloatArray) -> SearchStep:
         scale = self.scale
@@ -197,7 +218,7 @@ class _Search:
             mean=scale.offset + scale.factor * posterior.mean.numpy(),
             std=scale.factor * posterior.variance.sqrt().numpy(),
             acquisition=acquisition,
-            hyper=self.hyper,
+            hyper=self.model.hyper,
             seconds=time.monotonic() - self.began,
         )
 

@@ -9,10 +9,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from dkl_core.discovery.components import Choice, choose_component
+from dkl_core.discovery.atompatches import AtomPatches, chosen_sites
+from dkl_core.discovery.components import Choice, choose_component, choose_rare, usual_spread
 from dkl_core.discovery.decompose import Decomposition, decompose
 from dkl_core.discovery.descriptors import Descriptor, Rows
 from dkl_core.discovery.pathfinder import IntArray
+from dkl_core.discovery.rank import component_count
 from dkl_core.discovery.settings import DiscoverySettings
 from dkl_core.errors import InputError
 from dkl_core.patches import Patches, Sites
@@ -23,8 +25,10 @@ if TYPE_CHECKING:
 
 Progress = Callable[[float], None]
 _USUAL_SPREADS = 3.0
-_MAD_TO_STD = 1.4826
 _LEAST_UNUSUAL, _USUAL_SHARE = 0.01, 0.8
+_RARE_SPREADS = 6.0
+_USUAL_COUNT = 4
+_EXTREME_SHARE = 0.1
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,7 +37,8 @@ class StructuralTarget:
 
     The number is max(0, s w - (m + 3 d)), w the component's weight, s its sign, m the median and d the spread (from
     the median absolute deviation) of the weights in the image: 0 for what is usual, however it is textured. Where
-    less than 1 % of the windows reach so far, the highest fifth counts as unusual.
+    less than 1 % of the windows reach so far, the highest fifth counts as unusual; round atoms only where none reaches
+    m + 6 d, as one in a thousand may well be what is looked for.
 
     Attributes:
         descriptor: describes a window.
@@ -53,7 +58,7 @@ class StructuralTarget:
 
     @classmethod
     def learn(cls, patches: Patches, settings: DiscoverySettings, progress: Progress | None = None) -> StructuralTarget:
-        """Learn the components from windows on a grid over the image, and choose one.
+        """Learn the components from windows on a grid over the image, or from some of the atoms, and choose one.
 
         Args:
             patches: the windows of the image.
@@ -63,17 +68,39 @@ class StructuralTarget:
         Raises:
             InputError: too few windows for the components, or windows that are all the same.
         """
-        indices, factor = _coarse(patches.sites, settings.sample)
+        rare = isinstance(patches, AtomPatches)
+        indices, factor = (
+            (_some_atoms(patches, settings), 1)
+            if isinstance(patches, AtomPatches)
+            else _coarse(patches.sites, settings.sample)
+        )
         descriptor = Descriptor.of(settings.descriptor, patches)
         rows = descriptor.at(patches, indices)
-        decomposition = _decomposed(rows, descriptor, settings, progress)
-        weights = decomposition.transform(rows)
-        sample = replace(patches.sites, positions=patches.sites.positions[indices])
+        sample = chosen_sites(patches.sites, indices)
         reach = -(-patches.window // (patches.sites.stride * factor))
-        choice = choose_component(
-            weights, sample, reach, settings.component, signed=settings.decomposition in ("pca", None)
-        )
-        return cls(descriptor, decomposition, choice, _usual(choice, weights), sample, weights)
+        count = _count(settings, rows, sample, reach) if settings.components is None else settings.components
+        decomposition = _decomposed(rows, descriptor, settings, count, progress)
+        weights = decomposition.transform(rows)
+        signed = settings.decomposition in ("pca", None)
+        if rare:
+            choice = choose_rare(weights, settings.component, signed=signed)
+        else:
+            choice = choose_component(weights, sample, reach, settings.component, signed=signed)
+        return cls(descriptor, decomposition, choice, _usual(choice, weights, rare=rare), sample, weights)
+
+    def seen_in(self, patches: Patches, settings: DiscoverySettings) -> StructuralTarget:
+        """The same target, its sample and weights those of another image: what the figures of that image show."""
+        if isinstance(patches, AtomPatches):
+            indices = _some_atoms(patches, settings)
+        else:
+            indices, _ = _coarse(patches.sites, settings.sample)
+        weights = self.decomposition.transform(self.descriptor.at(patches, indices))
+        return replace(self, sample=chosen_sites(patches.sites, indices), weights=weights)
+
+    @property
+    def margin(self) -> float:
+        """How far a weight has to be from the median before the target rises above 0."""
+        return self.usual - float(np.median(self.choice.sign * self.weights[:, self.choice.component]))
 
     def picture(self, component: int) -> FloatArray:
         """What a component looks like, two-dimensional."""
@@ -98,23 +125,43 @@ class StructuralTarget:
         return excess
 
 
+def _count(settings: DiscoverySettings, rows: Rows, sample: Sites, reach: int) -> int:
+    if settings.on_atoms or settings.decomposition in ("pca", None):
+        return _USUAL_COUNT
+    return component_count(rows, sample, reach)
+
+
 def _decomposed(
-    rows: Rows, descriptor: Descriptor, settings: DiscoverySettings, progress: Progress | None
+    rows: Rows, descriptor: Descriptor, settings: DiscoverySettings, count: int, progress: Progress | None
 ) -> Decomposition | InvariantDecomposition:
     if settings.decomposition is not None:
-        return decompose(rows, settings.decomposition, settings.components, starts=settings.starts, seed=settings.seed)
+        return decompose(rows, settings.decomposition, count, starts=settings.starts, seed=settings.seed)
     from dkl_core.discovery.invariant import InvariantDecomposition, invariant_settings
 
-    return InvariantDecomposition.learn(rows, descriptor, invariant_settings(settings.starts, settings.seed), progress)
+    chosen = invariant_settings(settings.starts, settings.seed)
+    return InvariantDecomposition.learn(rows, descriptor, chosen, progress, rare=settings.on_atoms)
 
 
-def _usual(choice: Choice, weights: FloatArray) -> float:
+def _usual(choice: Choice, weights: FloatArray, *, rare: bool = False) -> float:
     turned = choice.sign * weights[:, choice.component]
-    middle = float(np.median(turned))
-    spread = _MAD_TO_STD * float(np.median(np.abs(turned - middle)))
+    middle, spread = usual_spread(turned)
     level = middle + _USUAL_SPREADS * spread
     # Where hardly anything is so far from usual, a search would see zeros only.
-    return level if (turned > level).mean() >= _LEAST_UNUSUAL else float(np.quantile(turned, _USUAL_SHARE))
+    enough = (turned > level).mean() >= _LEAST_UNUSUAL
+    if rare:
+        enough = enough or bool((turned > middle + _RARE_SPREADS * spread).any())
+    return level if enough else float(np.quantile(turned, _USUAL_SHARE))
+
+
+def _some_atoms(patches: AtomPatches, settings: DiscoverySettings) -> IntArray:
+    """All atoms, or as many as allowed: the brightest and the faintest, which cost nothing to know, and others."""
+    count, most = len(patches), settings.sample
+    if count <= most:
+        return np.arange(count)
+    by_height = np.argsort(patches.intensities, kind="stable")
+    ends = max(1, round(most * _EXTREME_SHARE / 2))
+    middle = np.random.default_rng(settings.seed).choice(by_height[ends:-ends], most - 2 * ends, replace=False)
+    return np.sort(np.concatenate([by_height[:ends], by_height[-ends:], middle]))
 
 
 def _coarse(sites: Sites, most: int) -> tuple[IntArray, int]:

@@ -7,6 +7,7 @@ from dkl_core.experiment.recorded import RecordedExperiment
 from dkl_core.experiment.refit import RefitTask
 from dkl_core.experiment.settings import ExperimentSettings, SeedSettings, StopRules
 from dkl_core.experiment.standing import Phase
+from dkl_core.experiment.structure import StructureSettings
 
 __all__ = [
     "EventSink",
@@ -21,6 +22,7 @@ __all__ = [
     "Revising",
     "SeedSettings",
     "StopRules",
+    "StructureSettings",
     "Told",
     "run",
 ]

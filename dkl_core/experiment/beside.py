@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from concurrent.futures import Future, ThreadPoolExecutor, wait
+from concurrent.futures import CancelledError, Future, ThreadPoolExecutor, wait
+from threading import Event
 
 from dkl_core.experiment.experiment import Experiment
 from dkl_core.experiment.refit import RefitTask
@@ -26,7 +27,8 @@ class Refitter:
         self._deadline_s = deadline_s
         self._pool = ThreadPoolExecutor(1, "dkl-refit", initializer=_initialise)
         self._under_way: Future[RefitTask] | None = None
-        self._ready: Future[None] = self._pool.submit(experiment.prepare)
+        self._closing = Event()
+        self._ready: Future[None] = self._pool.submit(experiment.prepare, self._go_on)
 
     def begin(self) -> None:
         """Begin a refit if one is due and none is under way."""
@@ -58,8 +60,13 @@ class Refitter:
             self._experiment.note(FAILED, {"reason": f"{type(failure).__name__}: {failure}"})
 
     def close(self) -> None:
-        """Wait for the refit under way without adopting it."""
+        """Wait for the refit under way without adopting it; a pre-training is broken off."""
+        self._closing.set()
         self._pool.shutdown(wait=True, cancel_futures=True)
+
+    def _go_on(self, _share: float) -> None:
+        if self._closing.is_set():
+            raise CancelledError
 
 
 def _initialise() -> None:

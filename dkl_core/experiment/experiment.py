@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import operator
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -14,6 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from dkl_core.acquisition import AcquisitionSettings
 from dkl_core.errors import InputError
+from dkl_core.experiment.driven import Driven
 from dkl_core.experiment.journal import (
     EventSink,
     Told,
@@ -21,13 +22,12 @@ from dkl_core.experiment.journal import (
     no_sink,
     revision_event,
     usable_scalar,
-    with_steady_noise,
 )
 from dkl_core.experiment.refit import RefitTask
 from dkl_core.experiment.seeding import seed_order
 from dkl_core.experiment.settings import ExperimentSettings, StopRules
-from dkl_core.experiment.standing import Standing
 from dkl_core.experiment.stopping import affordable
+from dkl_core.experiment.structure import EVENT as STRUCTURE
 from dkl_core.goal import Goal
 from dkl_core.measurement import Measurement, Scalar, Site
 from dkl_core.patches import Patches, make_patches
@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 _SEEDING = 1
 
 
-class Experiment(Standing):
+class Experiment(Driven):
     """Decides where to measure next.
 
     Every random choice comes from the seed and the number of measurements, so that an experiment that is resumed
@@ -72,9 +72,8 @@ class Experiment(Standing):
     ) -> None:
         settings = settings or ExperimentSettings()
         patches = patches or make_patches(survey, settings.patches, mask=mask, positions=positions)
-        super().__init__(survey, patches, settings, features)
+        super().__init__(survey, patches, settings, features, sink)
         self.mask = mask
-        self.sink = sink
         self._seeds = seed_order(self.sites, settings.seeds, np.random.default_rng([settings.seed, _SEEDING]))
 
     # ------------------------------------------------------------------ ask
@@ -91,7 +90,7 @@ class Experiment(Standing):
                 posterior of all measurements; before its first fit the next seed comes.
 
         Raises:
-            InputError: the experiment is paused, or count is below 1.
+            InputError: the experiment is paused, count is below 1, or see `learn_structure`.
         """
         if count < 1:
             raise InputError(f"{count} sites are asked for; ask for 1 or more")
@@ -101,6 +100,7 @@ class Experiment(Standing):
         if self.stop_reason is not None:
             self.rest()
             return []
+        self.learn_structure()
         chosen = self._offered_again(count)
         if not chosen:
             left = affordable(self._state.log, self.settings, self._spent)
@@ -154,7 +154,8 @@ class Experiment(Standing):
         self._keep_time()
         mean, std = self._state.model.expected(index)
         attempt = self._state.log.attempts(index) + 1
-        told = Told(self.sites[index], _usable(measurement), attempt, mean, std, elapsed=self.elapsed)
+        taken = self._driven(index, _usable(measurement))
+        told = Told(self.sites[index], taken, attempt, mean, std, elapsed=self.elapsed)
         self.sink("tell", *told.to_event())
         self._state.take_in(told)
         self._keep_time()
@@ -169,7 +170,8 @@ class Experiment(Standing):
 
         Log, best value and model follow at once: the posterior is the exact one, with unchanged hyper-parameters. The
         first scalar of a measurement stays in its details as `original`. A noise variance that differs by less than a
-        fifth stays as it is, as the model follows changes of values far more quickly.
+        fifth stays as it is, as the model follows changes of values far more quickly. Where structure drives the
+        experiment, only what is kept as `measured` changes, and whether the measurement counts.
 
         Args:
             changes: number of the measurement in `told` → its new scalar. One that cannot be used counts as failed.
@@ -182,10 +184,7 @@ class Experiment(Standing):
         for number in changes:
             if not 0 <= number < len(told):
                 raise InputError(f"measurement {number} cannot be revised; {len(told)} are told, counted from 0")
-        usable = {
-            operator.index(number): with_steady_noise(usable_scalar(scalar), told[number].measurement.scalar)
-            for number, scalar in changes.items()
-        }
+        usable = {operator.index(number): self._revision(told[number], scalar) for number, scalar in changes.items()}
         if usable:
             self.sink("revise", revision_event(usable), {})
             self._state.revise(usable)
@@ -209,12 +208,15 @@ class Experiment(Standing):
 
     # ------------------------------------------------------------------ the model
 
-    def prepare(self) -> None:
+    def prepare(self, progress: Callable[[float], None] | None = None) -> None:
         """Load and calculate now what the first fit needs: seconds in which, in another thread, seeds can be measured.
 
         Nobody may begin a refit before it has returned.
+
+        Args:
+            progress: called with the share of a pre-training that is done; what it raises ends it.
         """
-        self._state.model.prepare()
+        self._state.model.prepare(progress)
 
     def begin_refit(self, iterations: int | None = None) -> RefitTask:
         """A refit on a snapshot of the measurements: call its `run()` in any thread, then `adopt` it.
@@ -289,9 +291,17 @@ class Experiment(Standing):
 
     # ------------------------------------------------------------------ resuming
 
-    def replay_event(self, kind: str, data: Any, raw: NDArray[Any] | None = None) -> None:
-        """Repeat a recorded event without recording it; used when a run is resumed. Fits are restored apart."""
-        self._state.repeat(kind, data, raw)
+    def replay_event(self, kind: str, data: Any, *, arrays: Mapping[str, NDArray[Any]] | None = None) -> None:
+        """Repeat a recorded event without recording it; used when a run is resumed. Fits are restored apart.
+
+        Args:
+            kind: what happened.
+            data: its data.
+            arrays: its arrays; without those of the structure it is learned anew when it is needed.
+        """
+        if kind == STRUCTURE and self.structure is not None and arrays:
+            self.structure.restore(data, arrays)
+        self._state.repeat(kind, data)
 
     def restored(self, state: Any | None) -> None:
         """After the last event: put the model back and offer the sites again that were asked and never told."""

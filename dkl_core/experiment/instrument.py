@@ -105,9 +105,13 @@ def run(
     """
     if refit not in get_args(Refit):
         raise InputError(f"unknown way to refit {refit!r}; choose one of {', '.join(get_args(Refit))}")
-    fits = Refitter(experiment, deadline_s) if refit == "beside" else None
+    fits: Refitter | None = None
     try:
         try:
+            if experiment.is_active:
+                # Not beside a thread that draws random numbers, too.
+                experiment.learn_structure()
+            fits = Refitter(experiment, deadline_s) if refit == "beside" else None
             _measure_all(experiment, instrument, progress, batch, fits)
         finally:
             experiment.rest()

@@ -46,9 +46,9 @@ class Told:
     time: float = field(default_factory=lambda: datetime.now(UTC).timestamp())
     elapsed: float = 0.0
 
-    def revised(self, scalar: Scalar) -> Told:
+    def revised(self, scalar: Scalar, measured: Scalar | None = None) -> Told:
         """The same measurement with another scalar; the first one is kept in its details."""
-        return replace(self, measurement=self.measurement.revised(scalar))
+        return replace(self, measurement=self.measurement.revised(scalar, measured))
 
     def without_raw(self) -> Told:
         """The same measurement without its raw data."""
@@ -94,19 +94,38 @@ class Told:
         )
 
 
-def revision_event(changes: Mapping[int, Scalar]) -> dict[str, Any]:
+@dataclass(frozen=True)
+class Revision:
+    """What a measurement becomes.
+
+    Attributes:
+        scalar: what is learned from now.
+        measured: what the scalarizer gives now; None where that is the same.
+    """
+
+    scalar: Scalar
+    measured: Scalar | None = None
+
+    def to_json(self, number: int) -> dict[str, Any]:
+        """One change of a `revise` event.
+
+        Args:
+            number: of the measurement, from 0.
+        """
+        measured = {} if self.measured is None else {"measured": self.measured.to_json()}
+        return {"told": number, **self.scalar.to_json(), **measured}
+
+    @classmethod
+    def from_json(cls, change: Mapping[str, Any]) -> Revision:
+        """The inverse of `to_json`."""
+        measured = change.get("measured")
+        return cls(scalar_from_event(change), None if measured is None else scalar_from_event(measured))
+
+
+def revision_event(changes: Mapping[int, Revision]) -> dict[str, Any]:
     """The data of a `revise` event."""
     return {
-        "changes": [
-            {
-                "told": number,
-                "value": scalar.value,
-                "valid": scalar.valid,
-                "reason": scalar.reason,
-                "noise_variance": scalar.noise_variance,
-            }
-            for number, scalar in changes.items()
-        ],
+        "changes": [revision.to_json(number) for number, revision in changes.items()],
         "time": datetime.now(UTC).timestamp(),
     }
 

@@ -8,10 +8,9 @@ from collections.abc import Iterable, Mapping
 import numpy as np
 from numpy.typing import NDArray
 
-from dkl_core.experiment.journal import Told
+from dkl_core.experiment.journal import Revision, Told
 from dkl_core.experiment.refit import Observed
 from dkl_core.goal import Goal
-from dkl_core.measurement import Scalar
 from dkl_core.survey import FloatArray
 
 
@@ -62,11 +61,10 @@ class SiteLog:
             self.pending.remove(index)
         self._judge(told)
 
-    def revise(self, changes: Mapping[int, Scalar]) -> None:
+    def revise(self, changes: Mapping[int, Revision]) -> None:
         """Exchange the scalars of measurements, by their numbers in `told`."""
-        for number, scalar in changes.items():
-            told = self.told[number]
-            self.told[number] = told.revised(scalar)
+        for number, revision in changes.items():
+            self.told[number] = self.told[number].revised(revision.scalar, revision.measured)
         self.valid, self._attempts, self._measured, self._given_up = [], Counter(), set(), set()
         for told in self.told:
             self._judge(told)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -37,9 +37,9 @@ class Model:
         self._patches, self._settings, self._features = patches, settings, features
         self._steps = Steps()
 
-    def prepare(self) -> None:
+    def prepare(self, progress: Callable[[float], None] | None = None) -> None:
         """Make ready what the first fit needs and measurements do not change; it may run in another thread."""
-        self._new_surrogate()
+        self._new_surrogate(progress)
         import torch
 
         # the first optimiser of a process loads modules for a second or two
@@ -115,10 +115,10 @@ class Model:
         surrogate.restore(state, *known, conditioned=self._steps.conditioned, revalued=self._steps.revalued)
         self.surrogate = surrogate
 
-    def _new_surrogate(self) -> Surrogate:
+    def _new_surrogate(self, progress: Callable[[float], None] | None = None) -> Surrogate:
         # torch is loaded here, with the first model, and not with the package.
         from dkl_core.surrogate import Surrogate
 
-        surrogate = Surrogate(self._patches, self._settings, self._features)
+        surrogate = Surrogate(self._patches, self._settings, self._features, progress)
         self._features = surrogate.features
         return surrogate

@@ -12,7 +12,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from dkl_core.errors import InputError, RecordError
+from dkl_core.errors import DataFileError, InputError, RecordError
 from dkl_core.experiment.experiment import Experiment
 from dkl_core.experiment.settings import ExperimentSettings
 from dkl_core.record import Event, RunContents, RunHeader, RunRecord, read_run
@@ -119,12 +119,12 @@ def rebuilt(contents: RunContents) -> Experiment:
         experiment = Experiment(header.survey, settings, mask=header.mask, positions=header.settings.get("positions"))
         state = None
         for event in contents.events():
-            experiment.replay_event(event.kind, event.data)
+            experiment.replay_event(event.kind, event.data, arrays=event.arrays)
         latest = contents.latest_fit
         if latest is not None:
             state = {name: np.asarray(array) for name, array in latest.arrays.items()}
         experiment.restored(state)
-    except (InputError, KeyError, TypeError) as error:
+    except (InputError, DataFileError, KeyError, TypeError) as error:
         raise RecordError(f"{contents.path} holds no experiment that can be continued: {error}") from error
     return experiment
 

@@ -9,6 +9,7 @@ from typing import Any, Literal, get_args
 
 from dkl_core.acquisition import AcquisitionSettings, AnnealedBeta, BetaSchedule, ConstantBeta
 from dkl_core.errors import InputError
+from dkl_core.experiment.structure import StructureSettings
 from dkl_core.goal import Goal
 from dkl_core.patches import PatchSettings
 from dkl_core.settings_json import made, mapping
@@ -90,6 +91,8 @@ class ExperimentSettings:
         refit_growth: the model is refitted when the measurements have grown by this share since the last refit (and
             by at least one); in between the posterior is updated exactly.
         seed: seed of every random choice.
+        structure: what is unusual in the survey image drives the experiment, whatever is measured; None where the
+            measured scalar does.
     """
 
     patches: PatchSettings = field(default_factory=PatchSettings)
@@ -101,8 +104,14 @@ class ExperimentSettings:
     retries: int = 2
     refit_growth: float = 0.05
     seed: int = 0
+    structure: StructureSettings | None = None
 
     def __post_init__(self) -> None:
+        if self.structure is not None and self.goal.direction != "maximise":
+            raise InputError(
+                f"the goal is to {self.goal}, but an experiment that is driven by structure goes where most of it is; "
+                "leave the goal at maximise, or leave the structure out"
+            )
         if self.retries < 0:
             raise InputError(f"retries is {self.retries}; give 0 (a failed site is excluded at once) or more")
         if not self.refit_growth >= 0 or not math.isfinite(self.refit_growth):
@@ -129,7 +138,7 @@ class ExperimentSettings:
         Raises:
             InputError: a field that does not exist or has an unusable value.
         """
-        return made(cls, data, {"acquisition": _acquisition, "seeds": _seeds})
+        return made(cls, data, {"acquisition": _acquisition, "seeds": _seeds, "structure": _structure})
 
 
 _SCHEDULES: dict[str, type[BetaSchedule]] = {"annealed": AnnealedBeta, "constant": ConstantBeta}
@@ -149,6 +158,10 @@ def _acquisition(data: object) -> AcquisitionSettings:
 
 def _seeds(data: object) -> SeedSettings:
     return made(SeedSettings, data, {"points": _points})
+
+
+def _structure(data: object) -> StructureSettings | None:
+    return None if data is None else made(StructureSettings, data)
 
 
 def _points(data: Any) -> tuple[tuple[float, float], ...]:

@@ -9,12 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dkl_core.experiment.clock import ActiveClock
-from dkl_core.experiment.journal import Told, scalar_from_event
+from dkl_core.experiment.journal import Revision, Told
 from dkl_core.experiment.log import SiteLog
 from dkl_core.experiment.model import Model
 from dkl_core.experiment.refit import Steps
 from dkl_core.experiment.settings import ExperimentSettings
-from dkl_core.measurement import Scalar
 from dkl_core.patches import Patches
 
 if TYPE_CHECKING:
@@ -54,7 +53,7 @@ class State:
             scalar = told.measurement.scalar
             self.model.learn(told.site.index, scalar.value, scalar.noise_variance)
 
-    def revise(self, changes: Mapping[int, Scalar]) -> None:
+    def revise(self, changes: Mapping[int, Revision]) -> None:
         """Scalars were revised."""
         before = self.log.observed()
         self.log.revise(changes)
@@ -70,17 +69,17 @@ class State:
         self.settings = settings
         self.stopped = None
 
-    def repeat(self, kind: str, data: Any, raw: NDArray[Any] | None) -> None:
+    def repeat(self, kind: str, data: Any) -> None:
         """Repeat a recorded event; of a fit only that it happened, its surrogate comes back in `restore`."""
         match kind:
             case "ask":
                 self.log.pending += [int(index) for index in data["sites"]]
             case "tell":
-                told = Told.from_event(data, raw)
+                told = Told.from_event(data)
                 self.take_in(told)
                 self.clock.set(max(told.elapsed, self.clock.elapsed))
             case "revise":
-                self.revise({int(change["told"]): scalar_from_event(change) for change in data["changes"]})
+                self.revise({int(change["told"]): Revision.from_json(change) for change in data["changes"]})
             case "fit":
                 fitted_to = data.get("measurements", self.log.valid_count)
                 self.model.fitted(Steps(int(data.get("conditioned", fitted_to)), int(data.get("revalued", 0))))

@@ -49,7 +49,13 @@ COLUMNS = (
     Column("electrons", "optional number", "", "electrons that hit the sample for it; NaN when unknown"),
     Column("time", "number", "s since 1970-01-01 UTC", "when the measurement was told"),
     Column("attempt", "integer", "", "number of the attempt at this site"),
-    Column("details", "mapping", "JSON", "anything else; the scalar as it was told is `original` where it was revised"),
+    Column(
+        "details",
+        "mapping",
+        "JSON",
+        "anything else; the scalar as it was told is `original` where it was revised, what the scalarizer gave is "
+        "`measured` where something else is learned from",
+    ),
 )
 REVISED = ("value", "valid", "reason", "noise_variance")
 _CHANGE = (
@@ -121,6 +127,8 @@ def latest_tells(events: Iterable[Event]) -> list[Mapping[str, Any]]:
 def revised_tell(data: Mapping[str, Any], change: Mapping[str, Any]) -> dict[str, Any]:
     """The data of a `tell` event after one change of a `revise` event; the first scalar stays in the details."""
     details = {"original": {name: data[name] for name in REVISED}, **(data["details"] or {})}
+    if "measured" in change:
+        details["measured"] = change["measured"]
     return {**data, **{name: change[name] for name in REVISED}, "details": details}
 
 

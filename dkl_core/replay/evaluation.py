@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -12,6 +13,9 @@ from dkl_core.replay.metrics import Fit, fit_quality
 from dkl_core.replay.problem import ReplayProblem
 from dkl_core.surrogate.settings import SurrogateSettings
 from dkl_core.survey import FloatArray
+
+if TYPE_CHECKING:
+    from dkl_core.surrogate.features import Features
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,7 +50,13 @@ class Evaluation:
 
 
 def evaluate_model(
-    problem: ReplayProblem, name: str, settings: SurrogateSettings, repeat: int, seed: int, train: int | float
+    problem: ReplayProblem,
+    name: str,
+    settings: SurrogateSettings,
+    repeat: int,
+    seed: int,
+    train: int | float,
+    features: Features | None = None,
 ) -> Evaluation:
     """Fit to a random part of the known scalars and predict the rest.
 
@@ -57,6 +67,7 @@ def evaluate_model(
         repeat: number of the repeat; the split is that of `numpy.random.default_rng(seed + repeat).permutation(n)`.
         seed: seed of the first repeat.
         train: number of measurements to learn from, or their share if below 1.
+        features: the feature table, if it is known already.
 
     Raises:
         InputError: a split that leaves nothing to learn from or to predict.
@@ -72,7 +83,7 @@ def evaluate_model(
         )
     order = known[np.random.default_rng(seed + repeat).permutation(len(known))]
     learned, held = order[:count], order[count:]
-    surrogate = Surrogate(problem.patches, replace(settings, seed=seed + repeat))
+    surrogate = Surrogate(problem.patches, replace(settings, seed=seed + repeat), features)
     start = time.perf_counter()
     surrogate.fit(learned, problem.truth[learned])
     seconds = time.perf_counter() - start

@@ -6,6 +6,7 @@ import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -60,6 +61,9 @@ class Replay:
 Step = Callable[[str, int], None]
 """Called after each measurement with the method's name and the number of measurements so far."""
 
+Prepared = Callable[[str, float], None]
+"""Called during a pre-training with the method's name and the share that is done; what it raises ends the replay."""
+
 
 def replay(
     problem: ReplayProblem,
@@ -68,9 +72,10 @@ def replay(
     repeat: int = 0,
     *,
     step: Step | None = None,
+    prepared: Prepared | None = None,
     experiment: Experiment | None = None,
 ) -> Replay:
-    """Replay one experiment.
+    """Replay one experiment; one that structure drives is judged by the structure, not by the recorded scalars.
 
     Args:
         problem: sites and truth.
@@ -78,6 +83,7 @@ def replay(
         method: `dkl` (the settings' own model), `random`, `raster`, or a baseline model by name.
         repeat: adds to the seed.
         step: progress.
+        prepared: progress of a model that learns from all patches before the first measurement.
         experiment: an experiment to go on with, e.g. one that is recorded; made from the settings if None.
 
     Raises:
@@ -88,7 +94,10 @@ def replay(
     settings = replace(settings, seed=settings.seed + repeat, surrogate=_model(settings.surrogate, method, repeat))
     if experiment is None:
         experiment = Experiment(problem.survey, settings, patches=problem.patches)
+    problem = _judged_by_structure(problem, experiment)
     order = _plain_order(method, problem.patches.sites, settings) if method in PLAIN_METHODS else None
+    if prepared is not None and order is None and settings.surrogate.pretrain != "none":
+        experiment.prepare(partial(prepared, method))
     decisions = []
     site = _next(experiment, order)
     while site is not None:
@@ -103,6 +112,14 @@ def replay(
         if site is not None and experiment.surrogate is not None:
             decisions.append(1000 * (time.perf_counter() - resumed + told - start))
     return _judged(problem, experiment, method, repeat, np.array(decisions))
+
+
+def _judged_by_structure(problem: ReplayProblem, experiment: Experiment) -> ReplayProblem:
+    """The problem with the scalars that drive the experiment, at the sites where something was recorded."""
+    if experiment.structure is None:
+        return problem
+    experiment.learn_structure()
+    return replace(problem, truth=np.where(np.isfinite(problem.truth), experiment.structure.everywhere(), np.nan))
 
 
 def _model(surrogate: SurrogateSettings, method: str, repeat: int) -> SurrogateSettings:

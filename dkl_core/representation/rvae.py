@@ -99,16 +99,23 @@ class InvariantAutoencoder(nn.Module):
             nn.Linear(LATENT, _HIDDEN), nn.Tanh(), nn.Linear(_HIDDEN, _HIDDEN), nn.Tanh(), nn.Linear(_HIDDEN, side**2)
         )
         self.register_buffer("variance", torch.ones(()))
-        self.register_buffer("mask", _disc(side))
+        self.register_buffer("mask", disc(side))
         self.register_buffer("turns", torch.arange(settings.angles) * (2 * math.pi / settings.angles))
 
-    def bound(self, pictures: Tensor, *, sample: bool) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """Loss (n,), latent means (n, 2), small turns (n,) and residuals (n,) of pictures (n, side, side)."""
+    def bound(self, pictures: Tensor, draw: torch.Generator | None = None) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """Loss (n,), latent means (n, 2), small turns (n,) and residuals (n,) of pictures (n, side, side).
+
+        Args:
+            pictures: what is explained.
+            draw: draws the latent values from their distributions; without it they are their means.
+        """
         encoded = self.encoder(pictures * self.mask)
         mean, log_variance = encoded[:, :LATENT], encoded[:, LATENT : 2 * LATENT].clamp(-8, 4)
         small = torch.tanh(encoded[:, -3]) * (1.2 * math.pi / self.settings.angles)
         shift = torch.tanh(encoded[:, -2:]) * (2 * self.settings.shift)
-        latent = mean + torch.exp(0.5 * log_variance) * torch.randn_like(mean) if sample else mean
+        latent = mean
+        if draw is not None:
+            latent = mean + torch.exp(0.5 * log_variance) * torch.randn(mean.shape, generator=draw)
         canonical = self.decoder(latent).view(-1, self.side, self.side)
         square = (moved(canonical, small, shift) - pictures) ** 2 * self.mask
         divergence = 0.5 * (mean**2 + log_variance.exp() - 1 - log_variance).sum(dim=1)
@@ -119,16 +126,16 @@ class InvariantAutoencoder(nn.Module):
         """Which of the turns explains each picture (n, side, side) best, (n,)."""
         with torch.no_grad():
             turned = moved(pictures.repeat(len(self.turns), 1, 1), -self.turns.repeat_interleave(len(pictures)))
-            losses = self.bound(turned, sample=False)[0]
+            losses = self.bound(turned)[0]
         return losses.view(len(self.turns), -1).argmin(dim=0)
 
     def encode(self, pictures: Tensor) -> Encoded:
         """Turn, latent and loss of pictures (n, side, side)."""
         parts = []
         with torch.no_grad():
-            for chunk in _parts(pictures, _CHUNK):
+            for chunk in parts_of(pictures, _CHUNK):
                 turn = self.turns[self.best_turns(chunk)]
-                loss, latent, small, residual = self.bound(moved(chunk, -turn), sample=False)
+                loss, latent, small, residual = self.bound(moved(chunk, -turn))
                 angle = torch.remainder(turn + small + math.pi, 2 * math.pi) - math.pi
                 parts.append([latent, angle, loss, residual])
         columns = [torch.cat(column).double().numpy() for column in zip(*parts, strict=True)]
@@ -156,13 +163,16 @@ def trained(
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         model = InvariantAutoencoder(pictures.shape[-1], settings)
-        optimiser = torch.optim.Adam(model.parameters(), lr=settings.rate)
-        for epoch in range(settings.epochs):
-            for group in optimiser.param_groups:
-                group["lr"] = settings.rate * 0.5 * (1 + math.cos(math.pi * epoch / settings.epochs)) + 1e-5
-            _epoch(model, optimiser, pictures)
-            if progress is not None:
-                progress()
+        # A generator of its own from here on: other threads may draw from torch's while this runs.
+        draw = torch.Generator()
+        draw.set_state(torch.get_rng_state())
+    optimiser = torch.optim.Adam(model.parameters(), lr=settings.rate)
+    for epoch in range(settings.epochs):
+        for group in optimiser.param_groups:
+            group["lr"] = settings.rate * 0.5 * (1 + math.cos(math.pi * epoch / settings.epochs)) + 1e-5
+        _epoch(model, optimiser, pictures, draw)
+        if progress is not None:
+            progress()
     return model
 
 
@@ -206,12 +216,14 @@ def angle_agreement(one: FloatArray, other: FloatArray) -> float:
     )
 
 
-def _epoch(model: InvariantAutoencoder, optimiser: torch.optim.Optimizer, pictures: Tensor) -> None:
+def _epoch(
+    model: InvariantAutoencoder, optimiser: torch.optim.Optimizer, pictures: Tensor, draw: torch.Generator
+) -> None:
     residuals = []
-    for batch in _parts(torch.randperm(len(pictures)), model.settings.batch):
+    for batch in parts_of(torch.randperm(len(pictures), generator=draw), model.settings.batch):
         chosen = pictures[batch]
         upright = moved(chosen, -model.turns[model.best_turns(chosen)])
-        loss, _, _, residual = model.bound(upright, sample=True)
+        loss, _, _, residual = model.bound(upright, draw)
         optimiser.zero_grad()
         loss.mean().backward()  # type: ignore[no-untyped-call]
         optimiser.step()
@@ -220,11 +232,12 @@ def _epoch(model: InvariantAutoencoder, optimiser: torch.optim.Optimizer, pictur
     model.variance.copy_(torch.cat(residuals).mean().clamp(min=1e-3))
 
 
-def _parts(whole: Tensor, size: int) -> list[Tensor]:
+def parts_of(whole: Tensor, size: int) -> list[Tensor]:
+    """A tensor (n, …) cut into pieces of at most `size` rows."""
     return [whole[start : start + size] for start in range(0, len(whole), size)]
 
 
-def _disc(side: int) -> Tensor:
-    """The pixels that stay inside when the picture is turned."""
+def disc(side: int) -> Tensor:
+    """The pixels that stay inside when a picture is turned: 1 there, 0 elsewhere, (side, side)."""
     axis = (torch.arange(side) - (side - 1) / 2) / (side / 2)
     return ((axis[:, None] ** 2 + axis**2) <= 1.0).float()

@@ -12,7 +12,15 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from dkl_core.patches import Patches
-from dkl_core.surrogate.extractors import extractor_of, get_weights, set_weights, weight_prior
+from dkl_core.surrogate.extractors import (
+    Extractor,
+    Takes,
+    extractor_of,
+    get_weights,
+    pretrained_extractor,
+    set_weights,
+    weight_prior,
+)
 from dkl_core.surrogate.features import Block, Features, patch_batches
 from dkl_core.surrogate.hyper import GaussianPrior, Layout, prior_of, start_vector
 from dkl_core.surrogate.kernel import AdditiveKernel
@@ -24,6 +32,7 @@ from dkl_core.survey import FloatArray
 _CHECK_EVERY = 3
 _PATIENCE = 3
 _NETWORK_CHUNK = 16384
+_PICTURE_CHUNK = 2048
 
 
 @dataclass(frozen=True)
@@ -81,20 +90,43 @@ class Bench:
         """The features of one kernel term at some sites."""
         return self._blocks[block.name][rows]
 
-    def network_input(self, takes: str, rows: Tensor) -> Tensor:
+    def extractor(self) -> Extractor:
+        """What makes the networks."""
+        if self.features.pretrained is not None and self.settings.is_finetuned:
+            return pretrained_extractor(self.features.pretrained)
+        return extractor_of(self.settings.extractor)
+
+    def input_size(self, takes: Takes) -> int:
+        """Number of features, or edge of the patches or pictures in px."""
+        if takes == "features":
+            columns = self.features.network_columns
+            return int(columns.stop - columns.start)
+        if takes == "pictures":
+            assert self.features.pretrained is not None
+            return self.features.pretrained.side
+        return self.patches.window
+
+    def network_input(self, takes: Takes, rows: Tensor) -> Tensor:
         """What a network takes in at some sites."""
         if takes == "features":
             return self.table[rows, self.features.network_columns]
+        if takes == "pictures":
+            assert self.features.pretrained is not None
+            return self.features.pretrained.inputs(rows.cpu().numpy()).to(self.device)
         patches = self.patches.take(rows.cpu().numpy())[:, None]
         return torch.as_tensor(patches, device=self.device, dtype=torch.float64)
 
-    def embed_all(self, takes: str, network: nn.Module) -> Tensor:
+    def embed_all(self, takes: Takes, network: nn.Module) -> Tensor:
         """The embedding of every site, shape (M, d), computed in chunks."""
         with torch.no_grad():
             if takes == "features":
                 inputs = self.table[:, self.features.network_columns]
                 parts = range(0, len(inputs), _NETWORK_CHUNK)
                 return torch.cat([network(inputs[start : start + _NETWORK_CHUNK]) for start in parts])
+            if takes == "pictures":
+                rows = torch.arange(len(self.patches))
+                starts = range(0, len(rows), _PICTURE_CHUNK)
+                return torch.cat([network(self.network_input(takes, rows[at : at + _PICTURE_CHUNK])) for at in starts])
             return torch.cat(
                 [
                     network(torch.as_tensor(chunk, device=self.device, dtype=torch.float64))
@@ -115,14 +147,12 @@ class Expert:
     def __init__(self, bench: Bench, blocks: tuple[Block, ...], network_seed: int | None = None) -> None:
         self.bench = bench
         self.network: nn.Module | None = None
-        self.takes = "features"
+        self.takes: Takes = "features"
         weights = spread = mean = np.empty(0)
         if network_seed is not None:
-            extractor = extractor_of(bench.settings.extractor)
+            extractor = bench.extractor()
             self.takes = extractor.takes
-            columns = bench.features.network_columns
-            size = columns.stop - columns.start if extractor.takes == "features" else bench.patches.window
-            self.network = extractor.network(size, network_seed, bench.device)
+            self.network = extractor.network(bench.input_size(extractor.takes), network_seed, bench.device)
             weights = get_weights(self.network)
             mean, spread = weight_prior(self.network)
         self.layout = Layout(blocks, len(weights))

@@ -14,11 +14,15 @@ from torch import Tensor, nn
 from torch.nn.utils import parameters_to_vector, vector_to_parameters
 
 from dkl_core.errors import InputError
+from dkl_core.representation.pretrained import Pretrained
 from dkl_core.survey import FloatArray
 
 ModuleFactory = Callable[[int], nn.Module]
+Takes = Literal["features", "patches", "pictures"]
 _HIDDEN = (64, 64)
 _EMBEDDING = 2
+# How far pre-trained weights may move, as a share of their own size; on simulated samples 0.15 to 1 do equally well.
+_HELD = 0.4
 
 
 class ScaledLinear(nn.Module):
@@ -87,12 +91,13 @@ class Extractor:
 
     Attributes:
         name: as the user gave it.
-        takes: `features` (n, D) or `patches` (n, 1, window, window).
+        takes: `features` (n, D), `patches` (n, 1, window, window), or `pictures` (n, 1, side, side) as a pre-trained
+            encoder does.
         build: network for an input width (features) or a window (patches).
     """
 
     name: str
-    takes: Literal["features", "patches"]
+    takes: Takes
     build: ModuleFactory
 
     def network(self, size: int, seed: int, device: torch.device) -> nn.Module:
@@ -175,6 +180,34 @@ def extractor_of(name: str) -> Extractor:
     return Extractor(name, "patches", factory)
 
 
+class Finetuned(nn.Module):
+    """A pre-trained encoder and the perceptron 64-64-2 on its codes.
+
+    Args:
+        encoder: pictures to codes (n, codes).
+        codes: their number.
+    """
+
+    def __init__(self, encoder: nn.Module, codes: int) -> None:
+        super().__init__()
+        self.encoder = encoder
+        self.head = mlp(codes)
+
+    def forward(self, pictures: Tensor) -> Tensor:
+        """Embedding (n, 2) of pictures (n, 1, side, side)."""
+        embedded: Tensor = self.head(self.encoder(pictures))
+        return embedded
+
+
+def pretrained_extractor(pretrained: Pretrained) -> Extractor:
+    """The networks that begin as a pre-trained encoder."""
+
+    def build(_: int) -> nn.Module:
+        return Finetuned(pretrained.network(), pretrained.width)
+
+    return Extractor(f"pre-trained {pretrained.kind}", "pictures", build)
+
+
 def trainable(module: nn.Module) -> list[nn.Parameter]:
     """The parameters that may change; a user's module may hold frozen ones."""
     return [parameter for parameter in module.parameters() if parameter.requires_grad]
@@ -194,9 +227,16 @@ def set_weights(module: nn.Module, weights: FloatArray) -> None:
 
 
 def weight_prior(module: nn.Module) -> tuple[FloatArray, FloatArray]:
-    """Prior mean (zero) and spread of each parameter, from the scale at which its tensor was initialised."""
-    spreads = [
-        np.full(p.numel(), max(float(p.detach().double().square().mean().sqrt()), 1e-3)) for p in trainable(module)
-    ]
-    spread = np.concatenate(spreads)
-    return np.zeros_like(spread), spread
+    """Prior mean and spread of each parameter; the spread follows the scale at which its tensor was initialised.
+
+    The mean is zero, but for what was pre-trained: that is held to the weights it was trained to.
+    """
+    held = {id(parameter) for parameter in module.encoder.parameters()} if isinstance(module, Finetuned) else set()
+    means, spreads = [], []
+    for parameter in trainable(module):
+        values = parameter.detach().double()
+        scale = max(float(values.square().mean().sqrt()), 1e-3)
+        is_held = id(parameter) in held
+        means.append(values.cpu().numpy().reshape(-1) if is_held else np.zeros(values.numel()))
+        spreads.append(np.full(values.numel(), scale * _HELD if is_held else scale))
+    return np.concatenate(means), np.concatenate(spreads)

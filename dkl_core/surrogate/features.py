@@ -9,7 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dkl_core.patches import Patches
+from dkl_core.representation.pretrained import Pretrained, Progress, pretrained
 from dkl_core.surrogate.settings import SurrogateSettings
+from dkl_core.surrogate.threads import one_thread_each
 from dkl_core.survey import FloatArray
 
 _PCA_SAMPLE = 4000
@@ -22,7 +24,7 @@ class Block:
     """Columns of the feature table that share one kernel term.
 
     Attributes:
-        name: `position`, `components`, `invariants` or `gradients`.
+        name: `position`, `components`, `invariants`, `gradients` or `codes`.
         columns: where they stand in the table.
         structural: whether they describe the image rather than the place.
     """
@@ -45,20 +47,28 @@ class Features:
         table: shape (M, D); position in half frame edges, the rest with mean 0 and standard deviation 1.
         blocks: the kernel's terms.
         network_columns: what a network on features takes in.
+        pretrained: the encoder that was pre-trained; None if none was.
     """
 
     table: FloatArray
     blocks: tuple[Block, ...]
     network_columns: slice
+    pretrained: Pretrained | None = None
 
 
-def compute_features(patches: Patches, settings: SurrogateSettings) -> Features:
+def compute_features(patches: Patches, settings: SurrogateSettings, progress: Progress | None = None) -> Features:
     """Describe every site.
 
     Principal components of the patches carry what is common in this image; the differential invariants of the image
     under Gaussian blur (intensity, gradient magnitude, Laplacian, curvature difference; Koenderink and van Doorn,
     Biol. Cybern. 55, 367 (1987)) carry what any image has, whichever way it is turned; the oriented derivatives carry
-    the direction that properties with a sign depend on. None of them costs a measurement.
+    the direction that properties with a sign depend on. None of them costs a measurement, nor do the codes of a
+    pre-trained encoder.
+
+    Args:
+        patches: the sites and their patches.
+        settings: which features, and which pre-training.
+        progress: called with the share of the pre-training that is done; what it raises ends it.
     """
     columns: list[FloatArray] = []
     blocks: list[Block] = []
@@ -72,7 +82,7 @@ def compute_features(patches: Patches, settings: SurrogateSettings) -> Features:
         width += values.shape[1]
 
     add("position", _positions(patches), 2 if settings.position else 0, structural=False)
-    network = settings.depth != "never" and settings.extractor == "mlp"
+    network = settings.depth != "never" and settings.extractor == "mlp" and not settings.is_finetuned
     if settings.components or network:
         wanted = max(settings.components, _NETWORK_COMPONENTS if network else 0)
         components = principal_components(patches, wanted, settings.seed)
@@ -83,7 +93,19 @@ def compute_features(patches: Patches, settings: SurrogateSettings) -> Features:
             add("invariants", invariants, invariants.shape[1] * settings.invariants, structural=True)
         if settings.gradients or network:
             add("gradients", gradients, gradients.shape[1] * settings.gradients, structural=True)
-    return Features(np.concatenate(columns, axis=1), tuple(blocks), slice(2, width))
+    encoder = _encoder(patches, settings, progress)
+    if encoder is not None and settings.has_codes:
+        codes = encoder.codes()
+        add("codes", _standardised(codes), codes.shape[1], structural=True)
+    return Features(np.concatenate(columns, axis=1), tuple(blocks), slice(2, width), encoder)
+
+
+def _encoder(patches: Patches, settings: SurrogateSettings, progress: Progress | None) -> Pretrained | None:
+    if settings.pretrain == "none":
+        return None
+    # On one thread sums are in the same order whatever the machine is busy with: the codes come out the same.
+    with one_thread_each():
+        return pretrained(settings.pretrain, patches, settings.codes, settings.seed, progress)
 
 
 def principal_components(patches: Patches, count: int, seed: int = 0) -> FloatArray:

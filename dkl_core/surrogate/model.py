@@ -43,15 +43,20 @@ class Surrogate:
         patches: the sites and their patches.
         settings: terms, priors, depth.
         features: the feature table if it is known already (it depends on patches and settings only).
+        progress: called with the share of a pre-training that is done; what it raises ends it.
     """
 
     def __init__(
-        self, patches: Patches, settings: SurrogateSettings | None = None, features: Features | None = None
+        self,
+        patches: Patches,
+        settings: SurrogateSettings | None = None,
+        features: Features | None = None,
+        progress: Callable[[float], None] | None = None,
     ) -> None:
         self.settings = settings or SurrogateSettings()
         self.patches = patches
         self.device = resolve_device(self.settings.device)
-        self.features = features or compute_features(patches, self.settings)
+        self.features = features or compute_features(patches, self.settings, progress)
         self._mixture = Mixture(Bench(self.features, patches, self.settings, self.device))
         self._scale = Scale()
         self._posteriors: list[tuple[float, SitePosterior]] = []

@@ -8,6 +8,9 @@ from typing import Literal, get_args
 from dkl_core.errors import InputError
 
 Depth = Literal["auto", "always", "never"]
+Pretrain = Literal["none", "pca", "autoencoder", "invariant"]
+Pretrained = Literal["frozen", "finetuned"]
+_MOST_CODES = 64
 
 
 @dataclass(frozen=True)
@@ -61,6 +64,13 @@ class SurrogateSettings:
         priors: see `Priors`.
         fit_limit: most measurements that hyper-parameters and networks are learned from, a random part of them beyond;
             the posterior always knows all.
+        pretrain: what is learned from all patches before anything is measured. `none`: nothing beyond the principal
+            components among the fixed features; `pca`: principal components as the first layer of a network;
+            `autoencoder`: a dense autoencoder; `invariant`: an autoencoder that sets aside turn and shift, with two
+            codes, and the turn beside them where neighbouring sites agree about it.
+        pretrained: `frozen` makes the codes a term of the kernel and lets the `mlp` see them; `finetuned` puts the
+            encoder in the network's place and trains it further, held to its pre-trained weights by their prior.
+        codes: numbers that describe a patch after pre-training with `pca` or `autoencoder`.
     """
 
     position: bool = True
@@ -77,10 +87,14 @@ class SurrogateSettings:
     seed: int = 0
     priors: Priors = Priors()
     fit_limit: int = 600
+    pretrain: Pretrain = "none"
+    pretrained: Pretrained = "frozen"
+    codes: int = 8
 
     def __post_init__(self) -> None:
         if self.depth not in get_args(Depth):
             raise InputError(f"unknown depth {self.depth!r}; choose one of {', '.join(get_args(Depth))}")
+        self._check_pretraining()
         if self.components < 0:
             raise InputError(f"components is {self.components}; give 0 (none) or more principal components")
         if self.members < 1:
@@ -99,10 +113,49 @@ class SurrogateSettings:
         if self.depth != "always" and not (self.position or self.has_structure):
             raise InputError("the model has no term: switch on position, components, invariants or gradients")
 
+    def _check_pretraining(self) -> None:
+        for name, value, known in (
+            ("pre-training", self.pretrain, get_args(Pretrain)),
+            ("use of what was pre-trained", self.pretrained, get_args(Pretrained)),
+        ):
+            if value not in known:
+                raise InputError(f"unknown {name} {value!r}; choose one of {', '.join(known)}")
+        if not 1 <= self.codes <= _MOST_CODES:
+            raise InputError(f"codes is {self.codes}; give 1 to {_MOST_CODES} numbers that describe a patch")
+        if self.pretrain == "pca" and self.pretrained == "frozen":
+            raise InputError(
+                "pretrain 'pca' is 'frozen': frozen principal components are part of every model already, as many as "
+                "`components` says; choose pretrained 'finetuned'"
+            )
+        if self.pretrained != "finetuned":
+            return
+        if self.pretrain == "none":
+            raise InputError(
+                "pretrained is 'finetuned' with nothing pre-trained; choose pretrain 'pca', 'autoencoder' or "
+                "'invariant', or pretrained 'frozen'"
+            )
+        if self.depth == "never":
+            raise InputError("a model of depth 'never' has no network to fine-tune; choose pretrained 'frozen'")
+        if self.extractor != "mlp":
+            raise InputError(
+                f"the pre-trained encoder and the extractor {self.extractor!r} cannot both be the network; "
+                "leave extractor at 'mlp', or choose pretrained 'frozen'"
+            )
+
+    @property
+    def has_codes(self) -> bool:
+        """Whether frozen codes of a pre-trained encoder are part of the kernel."""
+        return self.pretrain != "none" and self.pretrained == "frozen"
+
+    @property
+    def is_finetuned(self) -> bool:
+        """Whether the network is a pre-trained encoder."""
+        return self.pretrain != "none" and self.pretrained == "finetuned"
+
     @property
     def has_structure(self) -> bool:
         """Whether any fixed structure feature is part of the kernel."""
-        return bool(self.components) or self.invariants or self.gradients
+        return bool(self.components) or self.invariants or self.gradients or self.has_codes
 
 
 MODELS: dict[str, SurrogateSettings] = {
@@ -122,8 +175,14 @@ MODELS: dict[str, SurrogateSettings] = {
         iterations=200,
         priors=replace(Priors(), weight_spread=1.0),
     ),
+    "dkl-pca-finetuned": SurrogateSettings(pretrain="pca", pretrained="finetuned"),
+    "dkl-autoencoder": SurrogateSettings(pretrain="autoencoder"),
+    "dkl-autoencoder-finetuned": SurrogateSettings(pretrain="autoencoder", pretrained="finetuned"),
+    "dkl-invariant": SurrogateSettings(pretrain="invariant"),
+    "dkl-invariant-finetuned": SurrogateSettings(pretrain="invariant", pretrained="finetuned"),
 }
-"""Models by name: the product's default, the two baselines of a replay, the default without networks, the published."""
+"""Models by name: the product's default, the two baselines of a replay, the default without networks, the published,
+and the default with each pre-training."""
 
 
 def model_settings(name: str) -> SurrogateSettings:

@@ -867,7 +867,7 @@ def check_position_x(h: int, x_m: float, y_m: float) -> Tuple[int, str]:
 
 
 def get_map_x(h: int, which: str) -> List[List[float]]:
-    """A map with one cell per site: mean, std, acquisition or measured. -> 2-D DBL, NaN where there is no value."""
+    """A map with one cell per site: mean, std, acquisition, measured or property. -> 2-D DBL, NaN: no value."""
     _, blocks = _asked(_handle(h), "session.map", {"which": _text("which", which)})
     (rows, cols), values = blocks[0]
     flat = values.tolist()

@@ -114,7 +114,7 @@ class Deciding:
         Raises:
             InputError: image or settings cannot be used.
         """
-        return FrameRun(number, geometry, image, self.config, self.models, self.write)
+        return FrameRun(number, geometry, image, self.config, self.models, self.write, self._check)
 
     def adopt_frame(self, frame: FrameRun) -> None:
         """Make a new frame part of the run, after its image is in the journal."""
@@ -243,6 +243,10 @@ class Deciding:
                     return True
             frame.withdraw(point.site, {})
             self.write({"kind": "given_up", "point": point.number})
+
+    def _check(self) -> None:
+        if self._stopping:
+            raise CancelledError
 
     def _within_step(self, place: Place) -> bool:
         tip, most = self._tip(), self.config.max_step_m

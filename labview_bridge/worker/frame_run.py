@@ -13,8 +13,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from dkl_core.errors import DKLError, InputError, RecordError
+from dkl_core.errors import DataFileError, DKLError, InputError, RecordError
 from dkl_core.experiment import Experiment
+from dkl_core.experiment.structure import EVENT as STRUCTURE
 from dkl_core.measurement import Measurement, Site
 from dkl_core.scalarizers import Spectrum, try_scalarizer
 from dkl_core.survey import FloatArray
@@ -50,6 +51,7 @@ class FrameRun:
         config: the session's.
         models: where states of the model are kept.
         write: puts an event into the journal, or raises.
+        check: raises where what takes long is no longer wanted.
 
     Raises:
         InputError: the image or the settings cannot be used.
@@ -68,9 +70,10 @@ class FrameRun:
         config: SessionConfig,
         models: ModelFolder,
         write: Write,
+        check: Callable[[], None] = lambda: None,
     ) -> None:
         self.number, self.geometry, self._config = number, geometry, config
-        self._models, self._write = models, write
+        self._models, self._write, self._check = models, write, check
         self._context: Mapping[str, Any] = {}
         self._from: Place | None = None
         self._fits = 0
@@ -94,7 +97,12 @@ class FrameRun:
             self._fits += 1
             self._latest_model = event["model"]
             self.last_fit_s = float(event["data"].get("seconds", 0.0))
-        self.experiment.replay_event(event["event"], event["data"])
+        arrays = self._models.load(event["model"]) if event["event"] == STRUCTURE else None
+        try:
+            self.experiment.replay_event(event["event"], event["data"], arrays=arrays)
+        except DataFileError as error:
+            # It is learned anew when it is needed, and comes out the same.
+            _log.warning("%s: %s", event["model"], error)
 
     def restore(self) -> None:
         """After the last event: put the model back, and make up for a fit that the end of the process prevented."""
@@ -104,6 +112,7 @@ class FrameRun:
             _log.warning("%s: %s", self._latest_model, self.trouble)
         self.experiment.restored(state)
         if self.experiment.pending:
+            self._learn_structure()
             # The core offers pending sites again by itself; which points are offered again the ledger decides.
             self.experiment.ask(len(self.experiment.pending))
         self.refit()
@@ -127,9 +136,11 @@ class FrameRun:
             Whether there was one left; `experiment.stop_reason` says why not.
 
         Raises:
+            InputError, DataFileError: the image shows no structure where that is to drive the run.
             WorkerError: no site lies within the maximal step.
         """
         self._from = start
+        self._learn_structure()
         with self._in(context):
             try:
                 return bool(self.experiment.ask(1, refit=False))
@@ -174,6 +185,10 @@ class FrameRun:
 
     # ------------------------------------------------------------------ inside
 
+    def _learn_structure(self) -> None:
+        """What drives the run where it is not what is measured, and is not known yet; a worker that ends ends it."""
+        self.experiment.learn_structure(lambda _share: self._check())
+
     @contextmanager
     def _in(self, context: Mapping[str, Any]) -> Iterator[None]:
         self._context = context
@@ -190,6 +205,8 @@ class FrameRun:
             self._fits += 1
             self._latest_model = event["model"]
             return
+        if kind == STRUCTURE:
+            event["model"] = self._models.save_structure(self.number, arrays)
         if kind == "ask":
             event["expected"] = self._expected(int(data["sites"][0]), is_free=data.get("by") == "user")
         self._write({**event, **self._context} if kind in {"ask", "tell", "control"} else event)

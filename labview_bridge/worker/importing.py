@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from dkl_core.errors import RecordError
 from dkl_core.experiment.recorded import software_versions
+from dkl_core.experiment.structure import EVENT as STRUCTURE
 from dkl_core.record import Event, RunHeader, RunRecord
 from labview_bridge.worker.configuration import SessionConfig
 from labview_bridge.worker.frame_run import raw_of, unpacked_image
@@ -130,5 +131,5 @@ def _arrays(
 ) -> Iterator[tuple[str, NDArray[Any]]]:
     if event["event"] == "tell" and event.get("point") in raw:
         yield "raw", raw[event["point"]]
-    elif event["event"] == "fit":
+    elif event["event"] in ("fit", STRUCTURE):
         yield from (models.load(event["model"]) or {}).items()

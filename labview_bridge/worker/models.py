@@ -43,6 +43,30 @@ class ModelFolder:
             RecordError: it cannot be written.
         """
         name = f"frame{frame}_fit{fit:06d}.npz"
+        self._write(name, state)
+        for old in sorted(self._folder.glob(f"frame{frame}_fit*.npz"))[:-_KEPT]:
+            with suppress(OSError):
+                old.unlink()
+        return name
+
+    def save_structure(self, frame: int, state: State) -> str:
+        """Put what is looked for in a frame's image on the disk.
+
+        Args:
+            frame: number of the frame.
+            state: named arrays.
+
+        Returns:
+            Its name, for `load`.
+
+        Raises:
+            RecordError: it cannot be written.
+        """
+        name = f"frame{frame}_structure.npz"
+        self._write(name, state)
+        return name
+
+    def _write(self, name: str, state: State) -> None:
         packed = io.BytesIO()
         arrays: dict[str, Any] = {key: np.asarray(value) for key, value in state.items()}
         np.savez(packed, **arrays)
@@ -56,10 +80,6 @@ class ModelFolder:
             new.replace(self._folder / name)
         except OSError as error:
             raise RecordError(f"the model cannot be kept in {self._folder}: {error}; check the disk") from error
-        for old in sorted(self._folder.glob(f"frame{frame}_fit*.npz"))[:-_KEPT]:
-            with suppress(OSError):
-                old.unlink()
-        return name
 
     def load(self, name: str) -> State | None:
         """A state, None where it is gone."""

@@ -15,7 +15,7 @@ from dkl_core.survey import FloatArray
 from labview_bridge.worker.frame_run import FrameRun
 from labview_bridge.worker.geometry import FrameGeometry
 
-MAPS = ("mean", "std", "acquisition", "measured")
+MAPS = ("mean", "std", "acquisition", "measured", "property")
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,15 +43,17 @@ class View:
         """The present moment of a frame."""
         experiment, none = run.experiment, np.full(len(run.experiment.sites), np.nan)
         prediction = experiment.predict()
-        measured = none.copy()
+        measured, given = none.copy(), none.copy()
         for told in experiment.told:
             if told.measurement.ok:
                 measured[told.site.index] = told.measurement.scalar.value
+                given[told.site.index] = told.measurement.measured.value
         maps = {
             "mean": none if prediction is None else prediction.mean,
             "std": none if prediction is None else prediction.std,
             "acquisition": none if run.acquisition is None else run.acquisition,
             "measured": measured,
+            "property": given,
         }
         return cls(run.number, run.geometry, experiment.sites, maps, _facts(run), run.last_fit_s)
 
@@ -85,6 +87,7 @@ def _distance(lines: Any, stride: int) -> float:
 def _facts(run: FrameRun) -> dict[str, Any]:
     experiment = run.experiment
     best, judged = experiment.best, None if experiment.surrogate is None else experiment.surrogate.judgement
+    structure = experiment.settings.structure
     valid = sum(told.measurement.ok for told in experiment.told)
     facts: dict[str, Any] = {
         "phase": experiment.phase,
@@ -96,10 +99,12 @@ def _facts(run: FrameRun) -> dict[str, Any]:
         "budget": experiment.settings.stop.budget,
         "best": None,
         "structure_share": None,
+        "driven_by": "what is measured" if structure is None else structure.words,
+        "notices": list(experiment.structure_notices),
     }
     if best is not None:
         x_m, y_m = run.position(best.site.index)
         facts["best"] = {"value": best.measurement.scalar.value, "x_m": x_m, "y_m": y_m}
-    if judged is not None and math.isfinite(judged.structure_share):
+    if structure is None and judged is not None and math.isfinite(judged.structure_share):
         facts["structure_share"] = float(judged.structure_share)
     return facts

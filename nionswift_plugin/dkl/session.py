@@ -27,6 +27,7 @@ Order = Callable[[Experiment], object]
 Ending = Literal["finished", "left", "failed"]
 # A fit takes many times as long as a site: waiting for it costs each site, and hardly ever brings the fit.
 DEADLINE_S = 0.0
+LEARNING = "learning what is unusual in the survey image"
 _EXIT_S = 60.0
 _logger = logging.getLogger(__name__)
 
@@ -274,6 +275,7 @@ class Session:
             pass
         while not self._leaving:
             if experiment.is_active:
+                self._learn_structure(experiment, microscope)
                 self._enter_state("running")
                 run(
                     experiment,
@@ -287,6 +289,17 @@ class Session:
             if experiment.phase == "paused":
                 self._enter_state("paused")
                 self._obey(block=True)
+
+    def _learn_structure(self, experiment: Experiment, microscope: Microscope) -> None:
+        """What drives the experiment where it is not what is measured; it takes seconds, the beam off the sample."""
+        if experiment.structure is None or experiment.structure.is_known:
+            return
+        microscope.park()
+        self._say("info", LEARNING)
+        experiment.learn_structure(lambda _share: self._check_leaving())
+        self._check_leaving()
+        for notice in experiment.structure_notices:
+            self._say("warning", notice)
 
     def _measured(self, at: Progress, experiment: Experiment, microscope: Microscope) -> None:
         self._write_notes(experiment, microscope)

@@ -116,7 +116,18 @@ def test_what_a_record_cannot_keep_is_refused_before_it_counts(
 ALL_CHANGED = ExperimentSettings(
     patches=PatchSettings(8, 3, "reflect", "plane", "robust", "fill"),
     surrogate=SurrogateSettings(
-        False, 5, False, True, "never", "conv", 3, 4, 21, 7, "cpu", 9, Priors(noise=0.2, weight_spread=0.3)
+        False,
+        5,
+        False,
+        True,
+        "never",
+        "conv",
+        members=3,
+        folds=4,
+        iterations=21,
+        warm_iterations=7,
+        seed=9,
+        priors=Priors(noise=0.2, weight_spread=0.3),
     ),
     acquisition=AcquisitionSettings("pi", 0.2, ConstantBeta(2.5), 0.3),
     goal=Goal("target", 1.25),

@@ -79,7 +79,7 @@ class SiteScalars:
             return {}
         self._revised_at = len(told)
         numbers, readings, positions = _readings_of(told)
-        changes = revised(self._field, readings, positions, [told[number].measurement.scalar for number in numbers])
+        changes = revised(self._field, readings, positions, [told[number].measurement.measured for number in numbers])
         return {numbers[which]: scalar for which, scalar in changes.items()}
 
     def _of(self, patterns: Sequence[Pattern], position_nm: Pair) -> SiteResult:

@@ -18,7 +18,7 @@ from nionswift_plugin.dkl.display.provenance import Provenance
 from nionswift_plugin.dkl.display.publish import INTERVAL_S, Stage
 from nionswift_plugin.dkl.display.snapshot import Snapshot
 from nionswift_plugin.dkl.display.views import Views
-from nionswift_plugin.dkl.display.words import Property
+from nionswift_plugin.dkl.display.words import Property, looked_for
 from nionswift_plugin.dkl.listening import Listener, State
 from nionswift_plugin.dkl.session import Session
 
@@ -141,7 +141,7 @@ class ExperimentDisplay:
         self._experiment = experiment
         session = self._session
         assert session is not None, "call start(session) before the session starts"
-        provenance = Provenance(session.path, self._shown, self._host)
+        provenance = Provenance(session.path, looked_for(experiment.settings.structure, self._shown), self._host)
         self._painter = Painter(self._views, provenance, experiment, PatternView(self._source))
         self._publish(experiment)
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from nionswift_plugin.dkl.display.provenance import Provenance
 from nionswift_plugin.dkl.display.publish import Look, Stage, calibrated, new_item
-from nionswift_plugin.dkl.display.words import property_of
+from nionswift_plugin.dkl.display.words import looked_for, property_of
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -41,7 +41,7 @@ def draw_page(stage: Stage, run: Path) -> tuple[Path, str]:
     from nionswift_plugin.dkl.replaying.runs import reopened
 
     experiment, host = reopened(run)
-    shown = property_of(str(host.get("target", _("value"))))
+    shown = looked_for(experiment.settings.structure, property_of(str(host.get("target", _("value")))))
     figure = run_figure(figure_data(experiment, RunLabels(shown.name, shown.unit, run.stem)))
     path = run.with_suffix(".png")
     provenance = Provenance(run, shown, host)

@@ -115,7 +115,7 @@ class Painter:
         )
         if shown.pattern is not None:
             host = self._provenance.host
-            bragg_mrad = float(now.values[-1]) if host.get("target") == "bragg_distance" else math.nan
+            bragg_mrad = now.last_measured if host.get("target") == "bragg_distance" else math.nan
             found = bragg_mrad if math.isfinite(bragg_mrad) else None
             shapes = DetectorShapes.of(host.get("options", {}), shown.pattern, found)
             self._views.outline("pattern", shown.pattern, shapes)

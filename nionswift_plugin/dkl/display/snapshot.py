@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -21,7 +22,7 @@ class Snapshot:
 
     Attributes:
         visited: (row, column) of the measured sites in order (n, 2).
-        values: what was measured (n,), NaN where nothing was found.
+        values: what the run is driven by (n,), NaN where nothing was found.
         best: best value after each measurement (n,), NaN before the first usable one.
         mean: predicted property at the sites (M,), None before the first fit; the same holds for the next two.
         std: its standard deviation (M,).
@@ -29,6 +30,7 @@ class Snapshot:
         last_site: the one that was measured last, None before the first.
         next_site: the site that would be next, None where that is not known.
         structure_share: share of the explained variance that comes from structure, 0 to 1; None when unknown.
+        last_measured: what was measured at the last site, NaN before the first.
     """
 
     visited: IntArray
@@ -40,6 +42,7 @@ class Snapshot:
     last_site: Site | None = None
     next_site: Site | None = None
     structure_share: float | None = None
+    last_measured: float = math.nan
 
     @classmethod
     def of(cls, experiment: Experiment) -> Snapshot:
@@ -49,8 +52,6 @@ class Snapshot:
         values = np.array([one.measurement.scalar.value if one.measurement.ok else np.nan for one in told])
         best = best_so_far(values, "reach" if goal.direction == "target" else goal.direction, goal.value)
         prediction, acquisition = experiment.predict(), _open_acquisition(experiment)
-        surrogate = experiment.surrogate
-        share = None if surrogate is None else surrogate.judgement.telling_share
         return cls(
             visited,
             values,
@@ -60,7 +61,8 @@ class Snapshot:
             acquisition,
             told[-1].site if told else None,
             _next_site(experiment, acquisition),
-            share,
+            experiment.telling_share,
+            told[-1].measurement.measured.value if told and told[-1].measurement.ok else math.nan,
         )
 
 

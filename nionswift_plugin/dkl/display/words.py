@@ -6,6 +6,7 @@ import gettext
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from dkl_core.experiment import StructureSettings
 from dkl_core.scalarizers import NamedScalarizer
 
 _ = gettext.gettext
@@ -44,6 +45,11 @@ PROPERTIES: Mapping[str, Property] = {
     "com_divergence": Property(_("divergence of the deflection"), "mrad/nm", 9),
     "com_curl": Property(_("curl of the deflection"), "mrad/nm", 9),
 }
+
+
+def looked_for(structure: StructureSettings | None, measured: Property) -> Property:
+    """What drives a run: the structure of its survey image, or what is measured."""
+    return measured if structure is None else Property(structure.words, "", measured.patterns)
 
 
 def property_of(scalarizer: NamedScalarizer | str) -> Property:

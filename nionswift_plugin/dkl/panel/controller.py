@@ -142,8 +142,13 @@ class Controller:
         before, settings = self.settings, self.settings.with_(**changes)
         if settings == before:
             return
+        follows = self.run.is_active and bool(CHANGEABLE & changes.keys())
+        if follows and self.run.is_structural != (settings.aim == "structure"):
+            raise InputError(
+                _("a run cannot change between its property and structure; stop it, then start another one")
+            )
         self._adopt(settings)
-        if self.run.is_active and CHANGEABLE & changes.keys():
+        if follows:
             self._pass_on(settings)
 
     def adopt(self, settings: PanelSettings) -> None:

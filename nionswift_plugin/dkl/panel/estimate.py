@@ -15,6 +15,8 @@ OPEN_S = 0.05
 DECIDING_S = 0.06
 # Taking the microscope over; the first fit, which loads the model; a reference scan beside the time of its lines, s.
 PREPARING_S, FIRST_FIT_S, LOOKING_S = 2.0, 4.0, 0.25
+# Learning what is unusual in the survey image; an autoencoder is trained for it, s.
+LEARNING_S, TRAINING_S = 2.0, 90.0
 # Where the survey's dwell time is left to Swift, us.
 USUAL_DWELL_US = 2.0
 
@@ -88,7 +90,14 @@ def estimate(
     count = max(0, limits[limit])
     electrons = None if each_e is None else count * each_e + survey_e
     dark_s = settings.dark_frames * (exposure_s + OVERHEAD_S)
-    return Estimate(count, sites, PREPARING_S + survey_s + dark_s + FIRST_FIT_S + count * each_s, electrons, limit)
+    before_s = PREPARING_S + survey_s + dark_s + _learning_s(settings)
+    return Estimate(count, sites, before_s + FIRST_FIT_S + count * each_s, electrons, limit)
+
+
+def _learning_s(settings: PanelSettings) -> float:
+    if settings.aim != "structure":
+        return 0.0
+    return TRAINING_S if settings.workflow.endswith("rvae") and not settings.target_file else LEARNING_S
 
 
 def _electrons(seconds: float, current_pa: float | None) -> float | None:

@@ -16,6 +16,7 @@ from nionswift_plugin.dkl.panel.model import PanelSettings
 from nionswift_plugin.dkl.panel.notices import RunActivity, notify
 from nionswift_plugin.dkl.panel.runs import Begun, Place, new_path, new_session, resumed_session
 from nionswift_plugin.dkl.panel.status import RunStatus
+from nionswift_plugin.dkl.session import LEARNING
 
 if TYPE_CHECKING:
     from nion.swift.DocumentController import DocumentController
@@ -46,6 +47,7 @@ class RunFollower:
         warning: what was last noticed and put right.
         note: what the user's last order did, while the run goes on.
         display: shows the present or the last run, None before the first.
+        is_structural: whether structure drives the present or the last run.
     """
 
     def __init__(
@@ -70,6 +72,7 @@ class RunFollower:
         self.path: Path | None = None
         self.warning = self.note = ""
         self.display: ExperimentDisplay | None = None
+        self.is_structural = False
 
     @property
     def session(self) -> Session | None:
@@ -110,6 +113,7 @@ class RunFollower:
             steps: pause after so many sites; 0 does not.
         """
         folder = self._folder(settings)
+        self.is_structural = settings.aim == "structure"
         self._begin(
             lambda: new_session(place, settings, ground, new_path(folder, settings), self._listen), paused, steps
         )
@@ -196,6 +200,7 @@ class RunFollower:
 
     def _hear(self, experiment: Experiment) -> None:
         status = RunStatus.of(experiment)
+        self.is_structural = experiment.structure is not None
         with self._lock:
             self._latest = status
             is_posted, self._is_posted = self._is_posted, True
@@ -208,6 +213,8 @@ class RunFollower:
         elif message.level == "warning":
             # the run goes on by itself, so that nobody needs to be called
             self._main.post(lambda: self._warned(message.text))
+        elif message.text == LEARNING:
+            self._main.post(lambda: self._noted(LEARNING))
 
     # ------------------------------------------------------------------ back on the main thread
 
@@ -218,6 +225,12 @@ class RunFollower:
 
     def _entered(self, state: State) -> None:
         self._state = state
+        if self.note == LEARNING:
+            self.note = ""
+        self._changed()
+
+    def _noted(self, text: str) -> None:
+        self.note = text
         self._changed()
 
     def _warned(self, text: str) -> None:

@@ -113,6 +113,12 @@ def _what() -> UI:
             _combo("aim"),
             _u.create_row(_edit("value"), _text("unit"), spacing=4, visible="@binding(value_flag.value)"),
         ),
+        _u.create_column(
+            _row(_combo("workflow"), _label(_("in")), _edit("structure_px"), _label("px")),
+            _row(_label(_("or a saved target")), _edit("target_file", width=_WIDTH - 140)),
+            spacing=4,
+            visible="@binding(structure_flag.value)",
+        ),
     )
 
 

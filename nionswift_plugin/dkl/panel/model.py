@@ -11,6 +11,7 @@ from typing import Any, Literal, Self, get_args
 from dkl_core.acquisition import AcquisitionName, AcquisitionSettings
 from dkl_core.errors import InputError
 from dkl_core.experiment.settings import ExperimentSettings, SeedMethod, SeedSettings, StopRules
+from dkl_core.experiment.structure import StructureSettings
 from dkl_core.goal import Goal
 from dkl_core.patches import PatchSettings
 from nionswift_plugin.dkl.acquisition.settings import (
@@ -23,7 +24,7 @@ from nionswift_plugin.dkl.acquisition.settings import (
 )
 from nionswift_plugin.dkl.display.site_area import Shape
 
-Aim = Literal["strongest", "weakest", "value", "explore"]
+Aim = Literal["strongest", "weakest", "value", "explore", "structure"]
 ELECTRONS_PER_MILLION = 1e6
 _KIND = "dkl experiment"
 
@@ -45,8 +46,11 @@ class PanelSettings:
         forbidden: no site lies within these.
         measured: the property that is measured, by its scalarizer's name.
         options: the property's options that differ from their defaults.
-        aim: what is looked for.
+        aim: what is looked for; `structure` goes where the survey image is unusual, whatever is measured there.
         value: the value to reach, in the property's unit, for the aim `value`.
+        workflow: how structure is described and taken apart, for the aim `structure`; see `StructureSettings`.
+        structure_px: edge of the window that structure is looked for in, px; None for an eighth of the image.
+        target_file: a saved structural target that is looked for instead of what the workflow would find.
         sites: how many sites are measured at most.
         minutes: the run ends before it has taken longer, min.
         million_electrons: the run ends before more electrons hit the sample, 10⁶.
@@ -77,6 +81,9 @@ class PanelSettings:
     options: Mapping[str, Any] = field(default_factory=dict)
     aim: Aim = "strongest"
     value: float | None = None
+    workflow: str = "fft-pca"
+    structure_px: int | None = None
+    target_file: str | None = None
     sites: int = 100
     minutes: float | None = None
     million_electrons: float | None = None
@@ -107,7 +114,8 @@ class PanelSettings:
             raise InputError(f"{self.sites} sites are too few to learn from; give 2 or more")
         if self.follow_every < 0:
             raise InputError(f"the drift cannot be looked for every {self.follow_every} sites; give 0 (never) or more")
-        # what the parts refuse is refused here, when it is typed
+        # what the parts refuse is refused here, when it is typed, used or not
+        self.structure()
         self.acquisition()
         self.experiment()
 
@@ -157,7 +165,12 @@ class PanelSettings:
             seeds=SeedSettings(max(1, min(self.seeds, self.sites // 2)), self.seed_method),
             stop=self.stop_rules,
             seed=self.random_seed,
+            structure=self.structure() if self.aim == "structure" else None,
         )
+
+    def structure(self) -> StructureSettings:
+        """What is looked for in the survey image, for the aim `structure`."""
+        return StructureSettings(self.workflow, self.structure_px, file=self.target_file)
 
     def acquisition(self, *, consent: bool = False) -> HookSettings:
         """How the microscope is used.

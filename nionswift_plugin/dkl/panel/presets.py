@@ -40,6 +40,7 @@ def presets() -> tuple[Preset, ...]:
     return (
         Preset(_("First look: strongest electric field"), {}),
         Preset(_("Map what is unknown: electric field"), {"aim": "explore"}),
+        Preset(_("No property yet: unusual structure"), {"aim": "structure"}),
         Preset(_("Published: |CoM| (Roccapriore 2022)"), {**_PUBLISHED, "measured": "com_magnitude"}),
         Preset(_("Published: annular bright field (2022)"), {**_PUBLISHED, "measured": "annular_bright_field"}),
         Preset(_("Published: Bragg distance (2022)"), {**_PUBLISHED, "measured": "bragg_distance"}),

@@ -194,6 +194,11 @@ def new_session(place: Place, settings: PanelSettings, ground: Ground | None, pa
     from nionswift_plugin.dkl.session import Session
 
     scalarizer = scalarizer_for(settings)
+    if settings.aim == "structure" and settings.target_file:
+        from dkl_core.discovery.targetfile import load_target
+
+        # What is wrong with the file is said before the microscope is taken over.
+        load_target(settings.target_file)
     hook = hook_for(settings, ground, consent=place.consent)
     survey = None if ground is None else ground.survey
     mask = None if survey is None else area_of(survey, settings, place.allowed).mask(survey)
@@ -253,6 +258,8 @@ def new_path(folder: Path, settings: PanelSettings, now: Callable[[], datetime] 
     except OSError as error:
         raise InputError(f"the folder {folder} cannot be made: {error.strerror}; choose another one") from error
     name = re.sub(r"[^A-Za-z0-9_-]+", "-", settings.measured)
+    if settings.aim == "structure":
+        name = f"structure-{name}"
     stem = f"{now():%Y-%m-%d-%H%M%S}-{name}"
     path, number = folder / f"{stem}.h5", 2
     while path.exists():

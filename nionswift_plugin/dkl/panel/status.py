@@ -26,6 +26,7 @@ class RunStatus:
         trouble: why the last one could not be used, empty if it could.
         structure_share: share of what the model explains that it owes to structure, None when not judged.
         drift_nm: how far the sample has drifted, nm; None when it is not followed.
+        looked_for: what drives the run, in words, where that is not what is measured; else empty.
     """
 
     measured: int = 0
@@ -39,12 +40,14 @@ class RunStatus:
     trouble: str = ""
     structure_share: float | None = None
     drift_nm: float | None = None
+    looked_for: str = ""
 
     @classmethod
     def of(cls, experiment: Experiment) -> RunStatus:
         """The present moment; on the session's thread."""
         told, rules, best = experiment.told, experiment.settings.stop, experiment.best
         last = told[-1].measurement if told else None
+        structure = experiment.settings.structure
         return cls(
             measured=len(told),
             budget=rules.budget,
@@ -55,8 +58,9 @@ class RunStatus:
             best=None if best is None else best.measurement.scalar.value,
             last=last.scalar.value if last is not None and last.ok else None,
             trouble="" if last is None else last.reason,
-            structure_share=_structure_share(experiment),
+            structure_share=experiment.telling_share,
             drift_nm=_drift_nm(experiment),
+            looked_for="" if structure is None else structure.words,
         )
 
     @property
@@ -81,13 +85,6 @@ def _electrons(experiment: Experiment) -> float | None:
     beside = [note.get("electrons") for note in experiment.notes if note["kind"] == "dose"]
     known = [float(count) for count in (*each, *beside) if count is not None]
     return math.fsum(known) if known else None
-
-
-def _structure_share(experiment: Experiment) -> float | None:
-    surrogate = experiment.surrogate
-    if surrogate is None:
-        return None
-    return surrogate.judgement.telling_share
 
 
 def _drift_nm(experiment: Experiment) -> float | None:

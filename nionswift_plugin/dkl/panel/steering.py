@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Self
 
 from dkl_core.errors import InputError
@@ -46,7 +47,7 @@ def reject_last(experiment: Experiment) -> Site:
     last = told[-1]
     if not last.measurement.ok:
         raise InputError(f"the last measurement is not used anyway: {last.measurement.reason}")
-    experiment.revise({len(told) - 1: Scalar.invalid(REJECTED, last.measurement.scalar.value)})
+    experiment.revise({len(told) - 1: replace(last.measurement.measured, valid=False, reason=REJECTED)})
     return last.site
 
 
@@ -58,11 +59,18 @@ def undo_last(experiment: Experiment) -> Site:
     """
     for number, told in reversed(list(enumerate(experiment.told))):
         if is_rejected(told):
-            original = told.measurement.details.get("original")
-            variance = original.get("noise_variance") if isinstance(original, Mapping) else None
-            experiment.revise({number: Scalar(told.measurement.scalar.value, noise_variance=variance)})
+            experiment.revise({number: replace(_measured(told), valid=True, reason="")})
             return told.site
     raise InputError("no measurement was rejected, so there is nothing to undo")
+
+
+def _measured(told: Told) -> Scalar:
+    """What was measured, with its noise."""
+    measured, original = told.measurement.measured, told.measurement.details.get("original")
+    if measured.noise_variance is None and "measured" not in told.measurement.details and isinstance(original, Mapping):
+        # Runs of earlier versions have kept the noise there alone.
+        return replace(measured, noise_variance=original.get("noise_variance"))
+    return measured
 
 
 def measure_next(experiment: Experiment, row: float, col: float) -> Site:

@@ -32,7 +32,7 @@ def texts(controller: Controller) -> dict[str, str]:
         "survey": setup.ground.summary if setup.ground else _("no survey yet; Start takes one"),
         "patch_nm": patch(controller),
         "grid": setup.problem or (_("{count:,} sites").format(count=setup.sites) if setup.sites else ""),
-        "unit": shown.unit,
+        "unit": "" if settings.aim == "structure" else shown.unit,
         "live": setup.pattern.words,
         "trial": setup.trial.words(shown.unit) if setup.trial else "",
         "estimate": cost(setup.estimate(settings), is_replay=controller.places.is_replay(settings)),
@@ -61,6 +61,7 @@ def flags(controller: Controller) -> dict[str, bool]:
         "can_stop": phase not in ("idle", "starting"),
         "can_steer": runs,
         "value": controller.settings.aim == "value",
+        "structure": controller.settings.aim == "structure",
         "live": bool(setup.pattern.words),
         "trial": setup.trial is not None,
     }
@@ -129,7 +130,8 @@ def _of(spent: str, limit: float | None, shown: Callable[[float], str]) -> str:
 
 def found(status: RunStatus, unit: str) -> str:
     """What a run has found, in a line."""
-    parts = []
+    parts = [status.looked_for] if status.looked_for else []
+    unit = "" if status.looked_for else unit
     if status.best is not None:
         parts.append(_("best {value}").format(value=with_unit(status.best, unit)))
     if status.last is not None:

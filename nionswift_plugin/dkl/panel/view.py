@@ -20,7 +20,7 @@ from nionswift_plugin.dkl.panel.modes_view import ModesView
 from nionswift_plugin.dkl.panel.notices import notify
 from nionswift_plugin.dkl.panel.presets import presets
 from nionswift_plugin.dkl.panel.room import make_room
-from nionswift_plugin.dkl.panel.wording import AIMS, MODES, PROPERTIES, SEED_METHODS, STRATEGIES
+from nionswift_plugin.dkl.panel.wording import AIMS, MODES, PROPERTIES, SEED_METHODS, STRATEGIES, WORKFLOWS
 
 if TYPE_CHECKING:
     from nion.swift.DocumentController import DocumentController
@@ -69,6 +69,8 @@ class View(ModesView, Declarative.Handler):
             "patch_px": whole,
             "every_px": whole,
             "value": maybe(number),
+            "structure_px": maybe(whole),
+            "target_file": maybe(str),
             "sites": whole,
             "minutes": maybe(number),
             "million_electrons": maybe(number),
@@ -90,6 +92,7 @@ class View(ModesView, Declarative.Handler):
             ("camera", ()),
             ("measured", [(each.name, each.title) for each in PROPERTIES]),
             ("aim", AIMS),
+            ("workflow", WORKFLOWS),
             ("strategy", STRATEGIES),
             ("mode", MODES),
             ("seed_method", SEED_METHODS),
@@ -115,7 +118,7 @@ class View(ModesView, Declarative.Handler):
         self.flag: dict[str, Model.PropertyModel[bool]] = {}
         for name in (
             "consent", "free", "can_try", "can_start", "can_pause", "can_step", "can_stop", "can_steer", "value",
-            "live", "trial", "frame", "options", "advanced", "override", "click",
+            "structure", "live", "trial", "frame", "options", "advanced", "override", "click",
         ):  # fmt: skip
             flag: Model.PropertyModel[bool] = Model.PropertyModel(False)
             self.flag[name] = flag

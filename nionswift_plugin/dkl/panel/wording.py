@@ -33,6 +33,21 @@ AIMS = (
     ("weakest", _("Find the weakest")),
     ("value", _("Find a value")),
     ("explore", _("Explore the unknown")),
+    ("structure", _("Find unusual structure")),
+)
+WORKFLOWS = (
+    ("fft-pca", _("Lattice, by PCA (fast)")),
+    ("fft-nmf", _("Lattice, by NMF")),
+    ("fft-nfindr", _("Lattice, by N-FINDR")),
+    ("fft-rvae", _("Lattice, turned (minutes)")),
+    ("patch-pca", _("Picture, by PCA (fast)")),
+    ("patch-nmf", _("Picture, by NMF")),
+    ("patch-nfindr", _("Picture, by N-FINDR")),
+    ("patch-rvae", _("Picture, turned (minutes)")),
+    ("atoms-pca", _("Round atoms, by PCA")),
+    ("atoms-nmf", _("Round atoms, by NMF")),
+    ("atoms-nfindr", _("Round atoms, by N-FINDR")),
+    ("atoms-rvae", _("Round atoms, turned (minutes)")),
 )
 STRATEGIES = (
     (None, _("What suits the goal")),

@@ -80,9 +80,9 @@ def draw(
     """
     from nionswift_plugin.dkl.display.page import keep_figure
     from nionswift_plugin.dkl.display.provenance import Provenance
-    from nionswift_plugin.dkl.display.words import property_of
+    from nionswift_plugin.dkl.display.words import looked_for, property_of
 
-    shown = property_of(str(host.get("target", _("value"))))
+    shown = looked_for(experiment.settings.structure, property_of(str(host.get("target", _("value")))))
     path = run.with_name(f"{run.stem}-compared.png")
     metadata = Provenance(run, shown, host).of("comparison", experiment, file=str(path), sentence=result.sentence)
     labels = RunLabels(shown.name, shown.unit, textwrap.fill(result.sentence, _WIDTH))
@@ -105,7 +105,9 @@ def _with_truth(experiment: Experiment, truth: Truth, step: Step) -> Comparison:
     goal, settings = experiment.settings.goal, experiment.settings
     count = len(visited)
     seeds = min(settings.seeds.count, count)
-    settings = replace(settings, stop=StopRules(count), seeds=replace(settings.seeds, count=seeds))
+    seeding = replace(settings.seeds, count=seeds)
+    # What drives a run is its truth here, whether it was measured or not.
+    settings = replace(settings, stop=StopRules(count), seeds=seeding, structure=None)
     problem = _problem(experiment, truth)
     wanted = [("random", repeat) for repeat in range(REPEATS)] + [("raster", 0)]
     others = _replayed(problem, settings, wanted, step)
@@ -164,6 +166,7 @@ def _without(experiment: Experiment, truth: Truth, step: Step) -> Comparison:
         settings,
         stop=StopRules(budget),
         seeds=replace(settings.seeds, count=seeds, method="random", points=()),
+        structure=None,
     )
     values = truth.values[known]
     places = experiment.sites.positions[known]

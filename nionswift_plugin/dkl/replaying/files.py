@@ -61,7 +61,10 @@ def _of_run(path: Path, contents: RunContents) -> RecordedSet:
     positions = np.stack([np.asarray(table.row)[ok], np.asarray(table.col)[ok]], axis=1).astype(np.int64)
     _, first = np.unique(positions, axis=0, return_index=True)
     first = np.sort(first)
-    values = np.asarray(table.value, dtype=np.float64)[ok][first]
+    # What was measured, where something else drove the run.
+    kept = [details.get("measured") for details in table.details]
+    measured = [value if one is None else one["value"] for value, one in zip(table.value, kept, strict=True)]
+    values = np.asarray(measured, dtype=np.float64)[ok][first]
     data = RecordedData(contents.header.survey, target, values, positions[first], name=path.name)
     patches = settings.get("experiment", {}).get("patches", {})
     return RecordedSet(

@@ -49,6 +49,8 @@ def truth_of(experiment: Experiment, host: Mapping[str, Any], recorded: Recorded
     Raises:
         DKLError: the recorded data do not fit the run.
     """
+    if experiment.structure is not None and experiment.structure.is_known:
+        return Truth(experiment.structure.everywhere(), True, _("the structure of the whole survey image"))
     if recorded is not None and recorded.data.survey.shape == experiment.survey.shape:
         values = values_at(recorded, scalarizer_of(host), experiment.sites.positions)
         return Truth(values, True, _("all that {title} holds").format(title=recorded.title))

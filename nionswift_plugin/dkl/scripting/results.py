@@ -24,10 +24,11 @@ class Results:
     Attributes:
         path: its file.
         reason: why it ended, empty while it goes on or when it can be resumed.
+        looked_for: what drove the run, in words, where that was not the property; else empty.
         unit: of the values, empty for a plain number.
         survey: the survey image.
         measured: (row, column) of the measured sites in order, pixels of the survey image (n, 2).
-        values: what was measured there (n,), NaN where no number came.
+        values: what drove the run there (n,), the property or how unusual the structure is; NaN where no number came.
         sites: (row, column) of all sites (M, 2).
         mean: predicted values at all sites (M,), None before the first fit.
         std: their standard deviations (M,), None before the first fit.
@@ -36,10 +37,13 @@ class Results:
         best_value: the best value, None before the first.
         electrons: that hit the sample, None when the beam current is unknown.
         seconds: active time, s.
+        property_values: what the property gave there (n,), the values themselves where they drove the run.
+        property_unit: of those.
     """
 
     path: Path
     reason: str
+    looked_for: str
     unit: str
     survey: SurveyImage
     measured: IntArray
@@ -52,19 +56,24 @@ class Results:
     best_value: float | None
     electrons: float | None
     seconds: float
+    property_values: FloatArray
+    property_unit: str
 
     @classmethod
     def of(cls, experiment: Experiment, path: Path, unit: str = "") -> Results:
-        """An experiment as it stands, on the thread that drives it."""
+        """An experiment as it stands, on the thread that drives it; the unit is that of the property."""
         from nionswift_plugin.dkl.panel.status import RunStatus
 
         told, best, prediction = experiment.told, experiment.best, experiment.predict()
         status = RunStatus.of(experiment)
         values = [one.measurement.scalar.value if one.measurement.ok else np.nan for one in told]
+        measured = [one.measurement.measured.value if one.measurement.ok else np.nan for one in told]
+        structure = experiment.settings.structure
         return cls(
             path=path,
             reason=experiment.stop_reason or "",
-            unit=unit,
+            looked_for="" if structure is None else structure.words,
+            unit=unit if structure is None else "",
             survey=experiment.survey,
             measured=np.array([(one.site.row, one.site.col) for one in told], dtype=np.int64).reshape(-1, 2),
             values=np.array(values, dtype=np.float64),
@@ -76,6 +85,8 @@ class Results:
             best_value=status.best,
             electrons=status.electrons,
             seconds=status.elapsed,
+            property_values=np.array(measured, dtype=np.float64),
+            property_unit=unit,
         )
 
 

@@ -160,7 +160,7 @@ def _reveal(stage: Stage, run: Path) -> Revealed | None:
     from nionswift_plugin.dkl.display.page import keep_figure
     from nionswift_plugin.dkl.display.provenance import Provenance
     from nionswift_plugin.dkl.display.publish import Look, calibrated, new_item
-    from nionswift_plugin.dkl.display.words import property_of
+    from nionswift_plugin.dkl.display.words import looked_for, property_of
     from nionswift_plugin.dkl.replaying.runs import reopened
     from nionswift_plugin.dkl.training.figure import missed_figure
     from nionswift_plugin.dkl.training.missed import missed_of
@@ -171,7 +171,7 @@ def _reveal(stage: Stage, run: Path) -> Revealed | None:
     if microscope is None:
         return None
     missed = missed_of(experiment, microscope, str(host["target"]))
-    shown = property_of(str(host["target"]))
+    shown = looked_for(experiment.settings.structure, property_of(str(host["target"])))
     provenance = Provenance(run, shown, host)
     raster = SiteRaster(experiment.sites)
     axes, words = raster.raster.calibrations(experiment.survey), missed.sentence

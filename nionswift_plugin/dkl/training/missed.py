@@ -18,6 +18,7 @@ from nionswift_plugin.dkl.rings import rings_of
 from nionswift_plugin.dkl.training.simulation import sites_nm, truth_at
 
 if TYPE_CHECKING:
+    from dkl_core.experiment.structure import Structure
     from dkl_core.stem.microscope import VirtualMicroscope
 
 _ = gettext.gettext
@@ -79,7 +80,8 @@ def missed_of(experiment: Experiment, microscope: VirtualMicroscope, measured: s
         InputError: nobody knows the truth of this property.
     """
     places = sites_nm(experiment)
-    truth = truth_at(microscope, measured, places)
+    structure = experiment.structure
+    truth = truth_at(microscope, measured, places) if structure is None else _structural(structure)
     if truth is None:
         raise InputError(
             f"the simulated microscope does not know the truth of {measured} on this sample; "
@@ -90,7 +92,7 @@ def missed_of(experiment: Experiment, microscope: VirtualMicroscope, measured: s
     visited = np.array([told.site.index for told in experiment.told if told.measurement.ok], dtype=np.int64)
     damaged = len(microscope.events)
     goal = experiment.settings.goal
-    if goal.direction == "maximise" and measured in _SHOWS_DOPANTS:
+    if structure is None and goal.direction == "maximise" and measured in _SHOWS_DOPANTS:
         field = truth if measured == _FIELD else truth_at(microscope, _FIELD, places)
         rings = rings_of(microscope.sample, places, field) if field is not None else ()
         if rings:
@@ -101,6 +103,10 @@ def missed_of(experiment: Experiment, microscope: VirtualMicroscope, measured: s
     at = np.array([places[group].mean(axis=0) for group in groups]).reshape(-1, 2)
     hit = np.array([bool(np.isin(group, visited).any()) for group in groups], dtype=bool)
     return Missed(_("places among the best 5 %"), at[hit], at[~hit], truth, measured_sites, damaged)
+
+
+def _structural(structure: Structure) -> FloatArray | None:
+    return structure.everywhere() if structure.is_known else None
 
 
 def best_places(sites: Sites, best: NDArray[np.bool_]) -> list[NDArray[np.int64]]:

@@ -224,6 +224,10 @@ class SwiftApplication:
         if title not in choices:
             raise StageError(f"{name} offers no {title}, only {', '.join(choices)}")
         left, top, width, height = self.revealed(key)
+        # Whatever had the focus shows that it has lost it, and would be taken for a part of the list.
+        self.screen.click(left + width / 2, top + height / 2)
+        self.quiet_frame()
+        self.screen.key("Escape")
         closed = self.quiet_frame()
         self.screen.click(left + width / 2, top + height / 2)
         opened = self.quiet_frame()

@@ -9,6 +9,7 @@ from tests.swift.app.application import SwiftApplication
 
 SITES, STEERED_AT = 80, 24
 RUN_S = 150.0
+STRUCTURE = "Find unusual structure"
 SURVEY = {"survey_px": "192", "fov_nm": "10", "dwell_us": "40"}
 Seen = dict[str, Any]
 Shoot = Callable[[str], object]
@@ -26,7 +27,7 @@ def first_experiment(swift: SwiftApplication, shoot: Shoot) -> None:
     """
     _ready(swift)
     _survey(swift)
-    _try_out(swift)
+    _try_out(swift, shoot)
     shoot("survey")
     _start(swift)
     shoot("running")
@@ -82,14 +83,21 @@ def _survey(swift: SwiftApplication) -> None:
     swift.until("the frame's fields to fold", lambda seen: not seen["widgets"]["fov_nm_edit"]["visible"])
 
 
-def _try_out(swift: SwiftApplication) -> None:
+def _try_out(swift: SwiftApplication, shoot: Shoot) -> None:
     swift.press("try")
     swift.until("the values of five sites", lambda seen: _is_idle(seen) and "mrad" in _text(seen, "trial"), RUN_S)
     swift.press("live")
     swift.until("the value of the live pattern", lambda seen: "mrad" in _text(seen, "live"))
-    for goal in ("Explore the unknown", "Find the strongest"):
+    for goal in ("Explore the unknown", STRUCTURE, "Find the strongest"):
         swift.choose("aim", goal)
         swift.until(f"the goal {goal}", lambda seen, goal=goal: _chosen(seen, "aim") == goal)
+        swift.until(
+            "the controls of that goal alone",
+            lambda seen, goal=goal: seen["widgets"]["workflow_combo"]["visible"] == (goal == STRUCTURE),
+        )
+        if goal == STRUCTURE:
+            swift.quiet_frame()
+            shoot("structure")
     before = _text(swift.seen(), "estimate")
     swift.type("sites", str(SITES))
     swift.until("another estimate", lambda seen: _text(seen, "estimate") not in ("", before))
