@@ -64,6 +64,7 @@ setup(
         "scikit-image>=0.25",
         "scikit-learn>=1.6",
         "scipy>=1.15",
+        "threadpoolctl",
         "torch>=2.5",
         "tqdm",
     ],
