@@ -23,7 +23,8 @@ KernelName = Literal["rbf", "matern52", "rq"]
 ModelName = Literal["position", "structure"]
 LENGTH_BOUNDS = (1.0, 20.0)
 
-_NOISE_BOUNDS = (1e-3, 1.0)
+# What is looked for is read from the image and the same at each visit; were all of it noise, the search would give up.
+_NOISE_BOUNDS = (1e-3, 0.3)
 _AMPLITUDE_BOUNDS = (0.1, 10.0)
 _MIXTURE_BOUNDS = (0.1, 10.0)
 
