@@ -21,7 +21,7 @@ from dkl_core.patches import PatchSettings
 from dkl_core.replay import ReplayProblem, default_patches, replay_problem
 from dkl_core.scalarizers import NamedScalarizer, get_scalarizer
 from dkl_core.surrogate.settings import Pretrain, Pretrained, SurrogateSettings, model_settings
-from dkl_core.survey import Levelling
+from dkl_core.survey import Levelling, SurveyImage
 
 HELP_FORMAT = argparse.RawDescriptionHelpFormatter
 
@@ -215,6 +215,34 @@ def show_progress(bar: Any, at: Progress) -> None:
     if at.best is not None:
         bar.set_postfix_str(f"best {at.best.measurement.scalar.value:.4g}", refresh=False)
     bar.update(at.measured - bar.n)
+
+
+def check_json(path: str | None) -> None:
+    """Before anything is done of which the results could not be written.
+
+    Raises:
+        InputError: the folder of the file does not exist, or the file is a folder.
+    """
+    if path is not None and (not Path(path).absolute().parent.is_dir() or Path(path).is_dir()):
+        raise InputError(f"--json {path} cannot be written; give a file in a folder that exists")
+
+
+def image_of(path: Path, key: str | None = None, frame_nm: float | None = None) -> SurveyImage:
+    """The image of a file.
+
+    Raises:
+        InputError: no such file, or no image in it.
+    """
+    import numpy as np
+
+    if not path.exists():
+        raise InputError(f"there is no file {path}; give an image")
+    if path.suffix == ".npy":
+        try:
+            return SurveyImage(np.load(path, allow_pickle=False))
+        except (ValueError, EOFError) as error:
+            raise InputError(f"{path.name} cannot be used as an image: {error}") from error
+    return load_recorded(path, key, raw=False, frame_nm=frame_nm, need_target=False).survey
 
 
 def write_json(path: str | None, results: list[Mapping[str, Any]]) -> None:

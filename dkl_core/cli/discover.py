@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 
 from dkl_core.acquisition import AcquisitionSettings, ConstantBeta
 from dkl_core.cli import common
-from dkl_core.datasets import load_recorded
 from dkl_core.errors import InputError
 
 if TYPE_CHECKING:
@@ -21,6 +20,7 @@ if TYPE_CHECKING:
     from dkl_core.survey import SurveyImage
 
 INTERRUPTED = 130
+_OF_TARGET = ("workflow", "window", "components", "component")
 PLANTED_ATOMS = "planted-atoms"
 _FIRST = 40
 
@@ -99,6 +99,7 @@ def run(args: argparse.Namespace) -> None:
     from dkl_core.discovery.discover import judged, result_of
     from dkl_core.discovery.targetfile import checked_name, save_target
 
+    _check_target(args)
     kept = None if args.save_target is None else checked_name(args.save_target)
     settings, planted = _settings(args), _planted_atoms(args)
     survey = _survey(args) if planted is None else planted.survey
@@ -147,6 +148,12 @@ def _settings(args: argparse.Namespace) -> DiscoverySettings:
     )
 
 
+def _check_target(args: argparse.Namespace) -> None:
+    given = [name for name in _OF_TARGET if getattr(args, name) is not None]
+    if args.target is not None and given:
+        raise InputError(f"--{given[0]} is part of the saved target; leave it out, or leave --target out")
+
+
 def _search_settings(args: argparse.Namespace) -> SearchSettings:
     from dkl_core.discovery.pathfinder import PathSettings, Travel
     from dkl_core.discovery.process import ProcessSettings
@@ -170,18 +177,9 @@ def _survey(args: argparse.Namespace) -> SurveyImage:
     from dkl_core.discovery.planted import planted_image
     from dkl_core.survey import SurveyImage
 
-    path = Path(args.file)
     if _is_made(args, "planted"):
         return SurveyImage(planted_image(seed=args.seed).image)
-    if path.suffix == ".npy":
-        import numpy as np
-
-        try:
-            return SurveyImage(np.load(path, allow_pickle=False))
-        except ValueError as error:
-            raise InputError(f"{path.name} cannot be used as an image: {error}") from error
-    data = load_recorded(path, args.image, raw=False, frame_nm=args.frame_nm, need_target=False)
-    return data.survey
+    return common.image_of(Path(args.file), args.image, args.frame_nm)
 
 
 def _is_made(args: argparse.Namespace, name: str) -> bool:

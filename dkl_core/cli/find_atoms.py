@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dkl_core.cli import common
-from dkl_core.datasets import load_recorded
 from dkl_core.errors import InputError
 
 if TYPE_CHECKING:
@@ -72,19 +71,8 @@ def run(args: argparse.Namespace) -> None:
 
 def read_image(file: str, key: str | None = None, frame_nm: float | None = None) -> SurveyImage:
     """The image of a file, or the example."""
-    import numpy as np
-
-    from dkl_core.survey import SurveyImage
-
     path = Path(file)
-    if file == EXAMPLE and not path.exists():
-        return _example()
-    if path.suffix == ".npy":
-        try:
-            return SurveyImage(np.load(path, allow_pickle=False))
-        except (ValueError, EOFError) as error:
-            raise InputError(f"{path.name} cannot be used as an image: {error}") from error
-    return load_recorded(path, key, raw=False, frame_nm=frame_nm, need_target=False).survey
+    return _example() if file == EXAMPLE and not path.exists() else common.image_of(path, key, frame_nm)
 
 
 def made_folder(name: str) -> Path:

@@ -9,9 +9,12 @@ from collections.abc import Sequence
 
 from dkl_core import __version__
 from dkl_core.cli import demo, discover, evaluate, find_atoms, info, replay, resume, show, simulate, train_atoms
+from dkl_core.cli.common import check_json
 from dkl_core.cli.installed import add_installed, declare
 from dkl_core.errors import DKLError
 
+# Those that keep a record which `dkl resume` goes on with.
+_RECORDING = ("demo", "replay", "resume", "swift-demo")
 _COMMANDS = (demo, replay, evaluate, show, info, resume, simulate, discover, find_atoms, train_atoms)
 
 
@@ -27,9 +30,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     words = list(sys.argv[1:] if argv is None else argv)
     args = _parser(words[0] if words else "").parse_args(words)
     try:
+        check_json(getattr(args, "json", None))
         args.run(args)
     except KeyboardInterrupt:
-        print("dkl: interrupted; what was measured is kept, continue with: dkl resume RUN", file=sys.stderr)
+        kept = "; what was measured is kept, continue with: dkl resume RUN" if args.command in _RECORDING else ""
+        print(f"dkl: interrupted{kept}", file=sys.stderr)
         return 130
     except BrokenPipeError:
         return 1

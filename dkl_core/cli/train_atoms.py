@@ -43,12 +43,26 @@ def run(args: argparse.Namespace) -> None:
         raise InputError(f"--out {out} does not end in .npz; give a file name such as weights.npz")
     if not out.parent.is_dir():
         raise InputError(f"the folder {out.parent} does not exist; create it or choose another one")
+    _check_writable(out)
     try:
         results = _retrained(args, out) if args.files else _trained(args, out)
     except KeyboardInterrupt:
         print("stopped; the weights are as they were")
         raise SystemExit(INTERRUPTED) from None
     common.write_json(args.json, [results])
+
+
+def _check_writable(out: Path) -> None:
+    """Before minutes are spent on what could not be written."""
+    from tempfile import TemporaryFile
+
+    if out.is_dir():
+        raise InputError(f"--out {out} is a folder; give the name of a file")
+    try:
+        with TemporaryFile(dir=out.parent):
+            pass
+    except OSError as error:
+        raise InputError(f"--out {out} cannot be written ({error.strerror or error}); choose another place") from error
 
 
 def _trained(args: argparse.Namespace, out: Path) -> dict[str, Any]:

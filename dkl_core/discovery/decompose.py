@@ -45,14 +45,14 @@ class Verdict:
 
     def text(self, component: int) -> str:
         """The same in words."""
-        share = f"all components explain {self.explained:.0%} of the variance"
+        share = f"; all components explain {self.explained:.0%} of the variance" if self.explained > 0 else ""
         if self.starts == 1 and self.agreements[component] == 1:
-            return f"converged: nothing depends on a start; {share}"
+            return f"converged: nothing depends on a start{share}"
         words = "converged" if self.converged(component) else "did not converge"
         reason = f"{self.rested} of {self.starts} starts came to rest"
         if self.starts > 1:
             reason += f", and component {component} agrees by {self.agreements[component]:.2f} with that of the others"
-        return f"{words}: {reason}; {share}"
+        return f"{words}: {reason}{share}"
 
 
 @dataclass(frozen=True, eq=False)

@@ -92,6 +92,11 @@ class Discovery:
                 f"{self.settings.workflow} {verdict.text(choice.component)}; do not rely on it: try another number of "
                 "components, another window or another workflow"
             )
+        if self.target.margin <= 0:
+            found.append(
+                "more than half of this image is unusual by the saved target, which says nothing here: pixel size, "
+                "contrast or levelling differ from those of the image it was learned in; learn a target of this image"
+            )
         if not choice.clear:
             found.append(
                 f"component {choice.component} stands out by {choice.scores[choice.component]:.2f} only (0 to 1): "
@@ -159,7 +164,7 @@ def reconstruction(step: SearchStep) -> FloatArray:
 
 def judged(discovery: Discovery, step: SearchStep, whole: FloatArray) -> Judged:
     """Compare a search with the target of all sites (M,), which it never saw."""
-    threshold = edge_level(whole, discovery.target.margin)
+    threshold = edge_level(whole, max(discovery.target.margin, 0.0))
     feature, seen = whole > threshold, reconstruction(step)
     found, wrong = found_share(seen, feature, threshold)
     if isinstance(discovery.patches, AtomPatches):

@@ -91,11 +91,17 @@ class StructuralTarget:
     def seen_in(self, patches: Patches, settings: DiscoverySettings) -> StructuralTarget:
         """The same target, its sample and weights those of another image: what the figures of that image show."""
         if isinstance(patches, AtomPatches):
-            indices = _some_atoms(patches, settings)
+            indices, factor = _some_atoms(patches, settings), 1
         else:
-            indices, _ = _coarse(patches.sites, settings.sample)
+            indices, factor = _coarse(patches.sites, settings.sample)
         weights = self.decomposition.transform(self.descriptor.at(patches, indices))
-        return replace(self, sample=chosen_sites(patches.sites, indices), weights=weights)
+        sample, wanted = chosen_sites(patches.sites, indices), self.choice.component
+        # Turned so that what is looked for is high: its score is then that of this direction.
+        turned = self.choice.sign * weights
+        reach = -(-patches.window // (patches.sites.stride * factor))
+        here = choose_rare(turned, wanted) if settings.on_atoms else choose_component(turned, sample, reach, wanted)
+        choice = replace(self.choice, scores=here.scores, clear=here.clear)
+        return replace(self, choice=choice, sample=sample, weights=weights)
 
     @property
     def margin(self) -> float:

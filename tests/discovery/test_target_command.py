@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from dkl_core.cli import main
+from dkl_core.discovery import Discovery, DiscoverySettings, SearchSettings, judged
 from dkl_core.discovery.planted import planted_image
+from dkl_core.discovery.targetfile import discovery_with, save_target
+from dkl_core.survey import SurveyImage
 
 FEW = ("--window", "16", "--stride", "8", "--budget", "21", "--quiet")
 
@@ -41,6 +45,22 @@ def test_what_was_learned_is_kept_and_found_in_another_image(
     assert all(Path(figure).stat().st_size > 5_000 for figure in result["figures"])
 
 
+def test_a_target_that_fits_the_image_in_nothing_is_said(images: tuple[Path, Path], tmp_path: Path) -> None:
+    kept = tmp_path / "kept.npz"
+    asked = DiscoverySettings("fft-pca", window=16, stride=8)
+    learned = Discovery.begin(SurveyImage(np.load(images[0])), asked)
+    save_target(kept, learned.target, learned.settings)
+    fits = discovery_with(kept, SurveyImage(np.load(images[1])), asked)
+    noise = SurveyImage(np.random.default_rng(0).standard_normal((112, 112)))
+    other = discovery_with(kept, noise, asked)
+    assert (fits.target.choice.clear, fits.notices) == (True, ())
+    assert fits.target.choice.scores != learned.target.choice.scores
+    assert not other.target.choice.clear
+    assert "says nothing here" in other.notices[0]
+    *_, last = replace(other, settings=replace(other.settings, search=SearchSettings(budget=21))).steps()
+    assert judged(other, last, other.target.everywhere(other.patches)).feature > 0.05
+
+
 def test_a_name_that_cannot_be_used_is_said_before_anything_is_learned(
     images: tuple[Path, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -56,5 +76,5 @@ def test_a_file_that_is_no_target_is_said(
 ) -> None:
     np.savez(tmp_path / "image.npz", image=np.eye(8))
     words = ("--target", str(tmp_path / "image.npz"), "--out", str(tmp_path / "out"))
-    assert main(["discover", str(images[0]), *FEW, *words]) != 0
+    assert main(["discover", str(images[0]), *FEW[4:], *words]) != 0
     assert "image.npz holds no structural target" in capsys.readouterr().err

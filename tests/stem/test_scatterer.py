@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import time
-
 import numpy as np
 import pytest
 
@@ -164,18 +162,6 @@ def test_changes_before_anything_is_calculated_count_too() -> None:
     sample = build_sample(SMALL)
     lazy, eager = damaged(Scatterer(sample, lazy=True)), damaged(Scatterer(sample))
     assert np.abs(patterns(lazy) - patterns(eager)).max() < 1e-8
-
-
-def test_a_change_takes_milliseconds() -> None:
-    scatterer = Scatterer(build_sample(SMALL))
-    scatterer.com_mrad(0.0, 0.0)
-    seconds = []
-    for atom in scatterer.atoms_near(0.0, 0.0, 0.8)[:12]:
-        start = time.perf_counter()
-        scatterer.remove_atom(int(atom))
-        seconds.append(time.perf_counter() - start)
-    # The bar is 10 ms on a quiet machine.
-    assert min(seconds) < 0.01
 
 
 def test_the_sample_stays_as_it_was_and_indices_last(graphene) -> None:

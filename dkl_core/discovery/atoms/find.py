@@ -53,6 +53,7 @@ def find_atoms(
     Raises:
         InputError: unknown method, or an image that is blank, too small, with too many pixels without data, or
             without atoms.
+        DataFileError: the weights that were given cannot be read.
     """
     if method not in get_args(Method):
         raise InputError(f"unknown method {method!r} of finding atoms; choose one of {', '.join(get_args(Method))}")
@@ -85,6 +86,8 @@ def _network(weights: Path | None, notices: list[str]) -> Finder | None:
     try:
         network = load_network(weights)
     except DataFileError as error:
+        if weights is not None:
+            raise
         notices.append(f"{error}; the classical method was used instead")
         return None
     return lambda image, spot, told: candidates(network, image, spot.width_px, told)

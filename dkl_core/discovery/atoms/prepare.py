@@ -19,7 +19,7 @@ class Prepared:
     """An image without holes.
 
     Attributes:
-        values: (rows, columns), finite.
+        values: (rows, columns), finite, of median 0.
         missing: where values were filled in (rows, columns), bool; None where none were.
         notices: what was done.
     """
@@ -53,7 +53,8 @@ def prepared(image: FloatArray) -> Prepared:
         notices = (f"{int(missing.sum())} pixels without data were filled from their neighbours",)
     if np.ptp(values) <= 1e-9 * float(np.abs(values).max()):
         raise InputError("the image is blank: all its pixels have one value; check the detector or the file")
-    return Prepared(values, missing if missing.any() else None, notices)
+    # What follows works in single precision, in which a large offset would hide the atoms.
+    return Prepared(values - np.median(values), missing if missing.any() else None, notices)
 
 
 def _filled(values: FloatArray, missing: np.ndarray) -> FloatArray:

@@ -34,6 +34,7 @@ Told = Callable[[int, float], None]
 # The last columns of an image are for judging.
 HELD_OUT = 0.3
 SMALLEST_PX = 64
+SMALLEST_PICTURE_PX = 32
 _TRIALS = 3
 
 
@@ -147,14 +148,15 @@ def retrained(
     """A network that learned from images, and whether it helped; the given one is left as it is."""
     torch.manual_seed(settings.seed)
     parts = [one.halves() for one in images]
+    size = _size_of([part for part, _ in parts], settings.size)
     conditions = _conditions(images)
     fresh = deepcopy(network).train()
     optimiser = torch.optim.AdamW(fresh.parameters(), lr=settings.rate, weight_decay=1e-4)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, settings.rate, total_steps=settings.steps + 1)
     for step in range(settings.steps):
         rng = np.random.default_rng([settings.seed, 1, step])
-        own = [_cut(rng, parts[int(rng.integers(len(parts)))][0], settings.size) for _ in range(settings.batch // 2)]
-        made = [scene(rng, settings.size, conditions) for _ in range(settings.batch - len(own))]
+        own = [_cut(rng, parts[int(rng.integers(len(parts)))][0], size) for _ in range(settings.batch // 2)]
+        made = [scene(rng, size, conditions) for _ in range(settings.batch - len(own))]
         loss = learned(fresh, optimiser, *examples([*own, *made], rng))
         schedule.step()
         if told is not None:
@@ -195,17 +197,26 @@ def _conditions(images: Sequence[Labelled]) -> Conditions:
     )
 
 
+def _size_of(parts: Sequence[Labelled], wanted: int) -> int:
+    """The edge of a picture that fits into every image at the network's scale, px."""
+    edge: int = min(8 * (n // 8) for one in parts for n in scaled_to_standard(one.image, one.width)[0].shape)
+    if edge < SMALLEST_PICTURE_PX:
+        raise InputError(
+            f"an image leaves pictures of {edge} px at the network's scale to learn from, too few; give images with "
+            "more atoms"
+        )
+    return min(wanted, edge)
+
+
 def _cut(rng: np.random.Generator, one: Labelled, size: int) -> Scene:
     """A piece of an image at the network's scale, turned, mirrored and with some more noise."""
     image = one.image if one.given else _noisier(rng, one, float(rng.uniform(0, 1.2)))
     scaled, ratio = scaled_to_standard(image, one.width)
     positions = (one.positions + 0.5) / ratio - 0.5
-    edge = min(size, *(8 * (n // 8) for n in scaled.shape))
-    corner = np.array([rng.integers(0, n - edge + 1) for n in scaled.shape])
-    piece = scaled[corner[0] : corner[0] + edge, corner[1] : corner[1] + edge]
-    piece = np.pad(piece, [(0, size - edge)] * 2, mode="reflect") if edge < size else piece
+    corner = np.array([rng.integers(0, n - size + 1) for n in scaled.shape])
+    piece = scaled[corner[0] : corner[0] + size, corner[1] : corner[1] + size]
     places = positions - corner
-    near = (np.abs(places - edge / 2) < edge / 2 + 4).all(axis=1)
+    near = (np.abs(places - size / 2) < size / 2 + 4).all(axis=1)
     turned, moved = _turned(piece, places[near], int(rng.integers(4)), bool(rng.integers(2)))
     return Scene(turned, Arrangement(moved, np.ones(len(moved))), one.width / float(ratio.mean()))
 

@@ -13,6 +13,7 @@ from torch.nn.functional import binary_cross_entropy_with_logits
 from dkl_core.discovery.atoms.maps import columns_of, drawn, scale_of, shown
 from dkl_core.discovery.atoms.network import AtomNetwork, channels_last
 from dkl_core.discovery.atoms.scenes import Conditions, Scene, scene
+from dkl_core.errors import InputError
 
 # Few pixels are atoms.
 _EMPHASIS = 3.0
@@ -39,6 +40,12 @@ class TrainSettings:
     conditions: Conditions = field(default_factory=Conditions)
     seed: int = 0
 
+    def __post_init__(self) -> None:
+        if self.steps < 1:
+            raise InputError(f"steps is {self.steps}; give 1 or more")
+        if self.seed < 0:
+            raise InputError(f"the seed is {self.seed}; give 0 or a positive whole number")
+
 
 def trained(settings: TrainSettings, told: Told | None = None) -> AtomNetwork:
     """A network trained from nothing; `told` gets the number of steps done and the loss."""
@@ -46,8 +53,10 @@ def trained(settings: TrainSettings, told: Told | None = None) -> AtomNetwork:
     network = channels_last(AtomNetwork(normalise=True))
     network.train()
     optimiser = torch.optim.AdamW(network.parameters(), lr=settings.rate, weight_decay=1e-4)
+    # The first tenth, but never exactly one step, which the schedule divides by.
+    rising = min(max(0.1, 1.5 / settings.steps), 0.9)
     schedule = torch.optim.lr_scheduler.OneCycleLR(
-        optimiser, settings.rate, total_steps=settings.steps, pct_start=0.1, final_div_factor=100
+        optimiser, settings.rate, total_steps=settings.steps, pct_start=rising, final_div_factor=100
     )
     for step in range(settings.steps):
         rng = np.random.default_rng([settings.seed, step])

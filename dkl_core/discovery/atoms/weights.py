@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import zipfile
+import zlib
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,6 +16,9 @@ if TYPE_CHECKING:
     from dkl_core.discovery.atoms.network import AtomNetwork
 
 SHIPPED = Path(__file__).parent / "weights.npz"
+_UNREADABLE = (
+    ValueError, zipfile.BadZipFile, zlib.error, EOFError, KeyError, AttributeError, RuntimeError, TypeError
+)  # fmt: skip
 
 
 def save_weights(network: AtomNetwork, path: Path) -> Path:
@@ -50,7 +54,7 @@ def _loaded(path: Path, _changed: int) -> AtomNetwork:
             state = {name: torch.from_numpy(file[name].astype(np.float32)) for name in file.files}
         network = AtomNetwork()
         network.load_state_dict(state)
-    except (ValueError, zipfile.BadZipFile, EOFError, AttributeError, RuntimeError, TypeError) as error:
+    except _UNREADABLE as error:
         raise DataFileError(
             f"{path.name} holds no weights of the network that finds atoms; give a file that `dkl train-atoms` wrote"
         ) from error

@@ -60,6 +60,14 @@ def test_find_atoms_stopped_by_the_user_writes_nothing(
         (("train-atoms", "noise.npy", "--out", "weights.txt"), "does not end in .npz"),
         (("train-atoms", "--weights", "w.npz"), "--weights is for retraining"),
         (("train-atoms", "noise.npy", "--steps", "0"), "steps is 0"),
+        (("train-atoms", "--steps", "0"), "steps is 0"),
+        (("train-atoms", "--seed", "-1"), "the seed is -1"),
+        (("train-atoms", "--out", "folder.npz"), "is a folder"),
+        (("find-atoms", "empty.npy"), "empty.npy cannot be used as an image"),
+        (("discover", "empty.npy"), "empty.npy cannot be used as an image"),
+        (("discover", "absent.npy"), "there is no file absent.npy"),
+        (("discover", "noise.npy", "--json", "absent/found.json"), "give a file in a folder that exists"),
+        (("discover", "noise.npy", "--target", "t.npz", "--window", "8"), "--window is part of the saved target"),
     ],
 )
 def test_errors_are_one_line(
@@ -71,6 +79,8 @@ def test_errors_are_one_line(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     np.save("blank.npy", np.ones((64, 64)))
+    Path("folder.npz").mkdir()
+    Path("empty.npy").touch()
     np.save("noise.npy", np.random.default_rng(0).normal(size=(64, 64)))
     assert main(list(words)) == 1
     error = capsys.readouterr().err

