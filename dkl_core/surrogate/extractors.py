@@ -21,7 +21,7 @@ ModuleFactory = Callable[[int], nn.Module]
 Takes = Literal["features", "patches", "pictures"]
 _HIDDEN = (64, 64)
 _EMBEDDING = 2
-# How far pre-trained weights may move, as a share of their own size; on simulated samples 0.15 to 1 do equally well.
+# How far pre-trained weights may move, as a share of their own size; in few trials little hung on it.
 _HELD = 0.4
 
 
