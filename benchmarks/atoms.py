@@ -26,7 +26,8 @@ from dkl_core.discovery.atoms import Method, find_atoms
 from dkl_core.discovery.atoms.crystals import Arrangement
 from dkl_core.discovery.atoms.maps import columns_of
 from dkl_core.discovery.atoms.score import scored
-from dkl_core.stem import SampleSettings, Scatterer, build_sample
+from dkl_core.discovery.planted_atoms import dark_field
+from dkl_core.stem import SampleSettings, build_sample
 from dkl_core.survey import FloatArray
 
 RESULTS = Path(__file__).parent / "results"
@@ -44,8 +45,7 @@ def bilayer(twist_deg: float, seed: int, px: int, electrons: float | None = ELEC
         "twisted_bilayer", field, rotation_deg=7.0 + 13 * (seed % 20), twist_deg=twist_deg, seed=seed
     )
     sample = build_sample(settings)
-    line = (np.arange(px) - (px - 1) / 2) * PIXEL_NM
-    clean = Scatterer(sample).haadf(line[:, None], line[None, :]).astype(float)
+    clean = dark_field(sample, px, PIXEL_NM)
     places = sample.atoms.positions_nm[:, :2] / PIXEL_NM + (px - 1) / 2
     return counted(clean, electrons, seed), (places, sample.atoms.numbers.astype(float))
 

@@ -13,7 +13,7 @@ from typing import Any, get_args
 
 from dkl_core.acquisition import AcquisitionSettings, AnnealedBeta, BetaSchedule, ConstantBeta
 from dkl_core.datasets import RecordedData, load_recorded
-from dkl_core.errors import InputError
+from dkl_core.errors import InputError, RecordError
 from dkl_core.experiment import ExperimentSettings, Progress, SeedSettings, StopRules
 from dkl_core.experiment.recorded import software_versions
 from dkl_core.goal import Goal
@@ -215,6 +215,22 @@ def show_progress(bar: Any, at: Progress) -> None:
     if at.best is not None:
         bar.set_postfix_str(f"best {at.best.measurement.scalar.value:.4g}", refresh=False)
     bar.update(at.measured - bar.n)
+
+
+def made_folder(path: str) -> Path:
+    """The folder to write to.
+
+    Raises:
+        RecordError: it is not there and cannot be made.
+    """
+    folder = Path(path)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise RecordError(
+            f"the folder {folder} cannot be made ({error.strerror}); choose another with --out"
+        ) from error
+    return folder
 
 
 def check_json(path: str | None) -> None:

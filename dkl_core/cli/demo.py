@@ -38,7 +38,7 @@ def run(args: argparse.Namespace) -> None:
     if args.zoom is not None:
         zoom_demo.run(args)
         return
-    folder = simulated.made_folder(args.out)
+    folder = common.made_folder(args.out)
     instrument, settings = simulated.instrument_of({"seed": args.seed}), simulated.settings_of(args)
     print("a simulated STM surface: topograph first, then a dI/dV spectrum at each site that the model asks for")
     path, picture, host = folder / "run.h5", folder / "run.png", simulated.host_of(args)

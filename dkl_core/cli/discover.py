@@ -103,7 +103,7 @@ def run(args: argparse.Namespace) -> None:
     kept = None if args.save_target is None else checked_name(args.save_target)
     settings, planted = _settings(args), _planted_atoms(args)
     survey = _survey(args) if planted is None else planted.survey
-    folder = _made(Path(args.out))
+    folder = common.made_folder(args.out)
     try:
         discovery = _begun(survey, settings, args.target, quiet=args.quiet)
     except KeyboardInterrupt:
@@ -258,14 +258,6 @@ def _drawn(discovery: Discovery, steps: list[SearchStep], whole: Any, folder: Pa
         "steps.png": step_figure(discovery, steps),
     }
     return [str(save_figure(figure, folder / name, dpi=110)) for name, figure in figures.items()]
-
-
-def _made(folder: Path) -> Path:
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise InputError(f"--out {folder} cannot be made ({error.strerror or error}); choose another one") from error
-    return folder
 
 
 def _say(result: dict[str, Any]) -> None:

@@ -43,7 +43,7 @@ def run(args: argparse.Namespace) -> None:
     if args.weights is not None and not args.weights.is_file():
         raise InputError(f"--weights {args.weights} is no file; give one that `dkl train-atoms` wrote")
     survey = read_image(args.file, args.image, args.frame_nm)
-    folder = made_folder(args.out)
+    folder = common.made_folder(args.out)
     start = time.perf_counter()
     try:
         found = _found(survey, args)
@@ -75,26 +75,15 @@ def read_image(file: str, key: str | None = None, frame_nm: float | None = None)
     return _example() if file == EXAMPLE and not path.exists() else common.image_of(path, key, frame_nm)
 
 
-def made_folder(name: str) -> Path:
-    """The folder, made where it is not there."""
-    folder = Path(name)
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise InputError(f"--out {folder} cannot be made ({error.strerror or error}); choose another one") from error
-    return folder
-
-
 def _example(px: int = 320, pixel_nm: float = 0.02, electrons: float = 1.2e4) -> SurveyImage:
     """A twisted bilayer of graphene with silicon, at 30 pA and 64 µs per pixel."""
     import numpy as np
 
-    from dkl_core.stem import SampleSettings, Scatterer, build_sample
+    from dkl_core.discovery.planted_atoms import dark_field
+    from dkl_core.stem import SampleSettings, build_sample
     from dkl_core.survey import SurveyImage
 
-    sample = build_sample(SampleSettings("twisted_bilayer", px * pixel_nm, seed=3))
-    line = (np.arange(px) - (px - 1) / 2) * pixel_nm
-    clean = Scatterer(sample).haadf(line[:, None], line[None, :]).astype(float)
+    clean = dark_field(build_sample(SampleSettings("twisted_bilayer", px * pixel_nm, seed=3)), px, pixel_nm)
     return SurveyImage(np.random.default_rng(3).poisson(electrons * clean).astype(float), (pixel_nm, pixel_nm))
 
 

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from dkl_core.cli import common
-from dkl_core.errors import RecordError
 from dkl_core.experiment import Experiment, ExperimentSettings, SeedSettings, StopRules
 from dkl_core.goal import Goal
 from dkl_core.patches import PatchSettings
@@ -44,22 +42,6 @@ def settings_of(args: argparse.Namespace) -> ExperimentSettings:
         stop=StopRules(args.budget),
         seed=args.seed,
     )
-
-
-def made_folder(path: str) -> Path:
-    """The folder to write to.
-
-    Raises:
-        RecordError: it is not there and cannot be made.
-    """
-    folder = Path(path)
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise RecordError(
-            f"the folder {folder} cannot be made ({error.strerror}); choose another with --out"
-        ) from error
-    return folder
 
 
 def hits_of(experiment: Experiment, truth: FloatArray) -> NDArray[np.bool_]:

@@ -34,7 +34,7 @@ RULES = ZoomRules(sigmas=0.5)
 def run(args: argparse.Namespace) -> None:
     """Measure level by level and compare each with measuring at random."""
     sizes = [ZoomSize.parse(text) for text in args.zoom.split(",")]
-    instrument, folder = simulated.instrument_of({"seed": args.seed}), simulated.made_folder(args.out)
+    instrument, folder = simulated.instrument_of({"seed": args.seed}), common.made_folder(args.out)
     print("a simulated STM surface: topograph and spectra, then the same in the frame where most is predicted")
     with _bars(quiet=args.quiet) as show:
         result = run_multiscale(

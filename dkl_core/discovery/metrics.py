@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -20,15 +22,7 @@ def structural_similarity(one: FloatArray, other: FloatArray) -> float:
     """
     from scipy.ndimage import gaussian_filter
 
-    spread = float(np.ptp(one)) or 1.0
-    small, large = (_K1 * spread) ** 2, (_K2 * spread) ** 2
-    mean_a, mean_b = gaussian_filter(one, _SIGMA), gaussian_filter(other, _SIGMA)
-    var_a = gaussian_filter(one * one, _SIGMA) - mean_a**2
-    var_b = gaussian_filter(other * other, _SIGMA) - mean_b**2
-    both = gaussian_filter(one * other, _SIGMA) - mean_a * mean_b
-    similarity = (2 * mean_a * mean_b + small) * (2 * both + large)
-    similarity /= (mean_a**2 + mean_b**2 + small) * (var_a + var_b + large)
-    return float(similarity.mean())
+    return _similarity(one, other, lambda values: np.asarray(gaussian_filter(values, _SIGMA)))
 
 
 def scattered_similarity(one: FloatArray, other: FloatArray, places: FloatArray, count: int = 12) -> float:
@@ -43,13 +37,18 @@ def scattered_similarity(one: FloatArray, other: FloatArray, places: FloatArray,
     from scipy.spatial import KDTree
 
     members = KDTree(places).query(places, k=np.arange(1, min(count + 1, len(places)) + 1))[1]
+    return _similarity(one, other, lambda values: values[members].mean(axis=1))
+
+
+def _similarity(one: FloatArray, other: FloatArray, averaged: Callable[[FloatArray], FloatArray]) -> float:
+    """Mean SSIM with the averages over each site's window that a function gives."""
     spread = float(np.ptp(one)) or 1.0
     small, large = (_K1 * spread) ** 2, (_K2 * spread) ** 2
-    near_a, near_b = one[members], other[members]
-    mean_a, mean_b = near_a.mean(axis=1), near_b.mean(axis=1)
-    both = (near_a * near_b).mean(axis=1) - mean_a * mean_b
+    mean_a, mean_b = averaged(one), averaged(other)
+    var_a, var_b = averaged(one * one) - mean_a**2, averaged(other * other) - mean_b**2
+    both = averaged(one * other) - mean_a * mean_b
     similarity = (2 * mean_a * mean_b + small) * (2 * both + large)
-    similarity /= (mean_a**2 + mean_b**2 + small) * (near_a.var(axis=1) + near_b.var(axis=1) + large)
+    similarity /= (mean_a**2 + mean_b**2 + small) * (var_a + var_b + large)
     return float(similarity.mean())
 
 

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from dkl_core.errors import InputError
 from dkl_core.survey import FloatArray, SurveyImage
+
+if TYPE_CHECKING:
+    from dkl_core.stem.samples import Sample
 
 AtomKind = Literal["graphene_si", "twisted_bilayer"]
 SILICON = 14
@@ -61,7 +64,6 @@ def planted_atoms(
         InputError: settings that no sample can have.
     """
     from dkl_core.stem.samples import build_sample
-    from dkl_core.stem.scatterer import Scatterer
     from dkl_core.stem.settings import DopantSettings, HoleSettings, SampleSettings
 
     if not 0 < pixel_nm <= 0.05:
@@ -72,16 +74,20 @@ def planted_atoms(
     )  # fmt: skip
     sample = build_sample(settings)
     size = round(field_nm / pixel_nm)
-    line = (np.arange(size) + 0.5 - size / 2) * pixel_nm
-    places = np.stack(np.meshgrid(line, line, indexing="ij"), axis=-1)
-    image = np.asarray(Scatterer(sample, lazy=True).images.haadf(places), dtype=np.float64)
-    if electrons is not None:
-        image = np.random.default_rng([seed, 7]).poisson(np.maximum(image, 0.0) * electrons).astype(np.float64)
-    return known_atoms(
-        SurveyImage(image, (pixel_nm, pixel_nm)),
+    planted = known_atoms(
+        SurveyImage(dark_field(sample, size, pixel_nm), (pixel_nm, pixel_nm)),
         sample.atoms.positions_nm[:, :2] / pixel_nm + (size - 1) / 2,
         sample.atoms.numbers,
     )
+    return planted if electrons is None else with_shot_noise(planted, electrons, seed)
+
+
+def dark_field(sample: Sample, size: int, pixel_nm: float) -> FloatArray:
+    """The annular dark-field image (size, size) of a sample round its middle, in fractions of the beam."""
+    from dkl_core.stem.scatterer import Scatterer
+
+    line = (np.arange(size) - (size - 1) / 2) * pixel_nm
+    return Scatterer(sample, lazy=True).haadf(line[:, None], line).astype(np.float64)
 
 
 def known_atoms(survey: SurveyImage, positions: FloatArray, numbers: NDArray[np.integer]) -> PlantedAtoms:

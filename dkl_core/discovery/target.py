@@ -68,37 +68,28 @@ class StructuralTarget:
         Raises:
             InputError: too few windows for the components, or windows that are all the same.
         """
-        rare = isinstance(patches, AtomPatches)
-        indices, factor = (
-            (_some_atoms(patches, settings), 1)
-            if isinstance(patches, AtomPatches)
-            else _coarse(patches.sites, settings.sample)
-        )
+        indices, reach = _sampled(patches, settings)
         descriptor = Descriptor.of(settings.descriptor, patches)
         rows = descriptor.at(patches, indices)
         sample = chosen_sites(patches.sites, indices)
-        reach = -(-patches.window // (patches.sites.stride * factor))
         count = _count(settings, rows, sample, reach) if settings.components is None else settings.components
         decomposition = _decomposed(rows, descriptor, settings, count, progress)
         weights = decomposition.transform(rows)
         signed = settings.decomposition in ("pca", None)
-        if rare:
+        if settings.on_atoms:
             choice = choose_rare(weights, settings.component, signed=signed)
         else:
             choice = choose_component(weights, sample, reach, settings.component, signed=signed)
-        return cls(descriptor, decomposition, choice, _usual(choice, weights, rare=rare), sample, weights)
+        usual = _usual(choice, weights, rare=settings.on_atoms)
+        return cls(descriptor, decomposition, choice, usual, sample, weights)
 
     def seen_in(self, patches: Patches, settings: DiscoverySettings) -> StructuralTarget:
         """The same target, its sample and weights those of another image: what the figures of that image show."""
-        if isinstance(patches, AtomPatches):
-            indices, factor = _some_atoms(patches, settings), 1
-        else:
-            indices, factor = _coarse(patches.sites, settings.sample)
+        indices, reach = _sampled(patches, settings)
         weights = self.decomposition.transform(self.descriptor.at(patches, indices))
         sample, wanted = chosen_sites(patches.sites, indices), self.choice.component
         # Turned so that what is looked for is high: its score is then that of this direction.
         turned = self.choice.sign * weights
-        reach = -(-patches.window // (patches.sites.stride * factor))
         here = choose_rare(turned, wanted) if settings.on_atoms else choose_component(turned, sample, reach, wanted)
         choice = replace(self.choice, scores=here.scores, clear=here.clear)
         return replace(self, choice=choice, sample=sample, weights=weights)
@@ -157,6 +148,14 @@ def _usual(choice: Choice, weights: FloatArray, *, rare: bool = False) -> float:
     if rare:
         enough = enough or bool((turned > middle + _RARE_SPREADS * spread).any())
     return level if enough else float(np.quantile(turned, _USUAL_SHARE))
+
+
+def _sampled(patches: Patches, settings: DiscoverySettings) -> tuple[IntArray, int]:
+    """The sites that components are learned from, and the distance of windows without common pixels in their steps."""
+    if isinstance(patches, AtomPatches):
+        return _some_atoms(patches, settings), 1
+    indices, factor = _coarse(patches.sites, settings.sample)
+    return indices, -(-patches.window // (patches.sites.stride * factor))
 
 
 def _some_atoms(patches: AtomPatches, settings: DiscoverySettings) -> IntArray:

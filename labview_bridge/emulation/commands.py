@@ -10,7 +10,7 @@ from typing import Any
 from tqdm import tqdm
 
 from dkl_core.cli import common
-from dkl_core.cli.simulated import made_folder
+from dkl_core.cli.common import made_folder
 from dkl_core.errors import InputError
 from labview_bridge.emulation.demo import DemoSettings, run_demo
 

@@ -11,7 +11,7 @@ from typing import Any
 from tqdm import tqdm
 
 from dkl_core.cli import common
-from dkl_core.cli.simulated import made_folder
+from dkl_core.cli.common import made_folder
 from dkl_core.errors import InputError
 from nionswift_plugin.dkl.demo import BUDGET, DemoRun, DemoSettings, Method, run_demo
 

@@ -24,7 +24,7 @@ from dkl_core.discovery.atoms.prepare import prepared
 from dkl_core.discovery.atoms.refine import width_of
 from dkl_core.discovery.atoms.scenes import STANDARD_WIDTH, Conditions, Scene, scene
 from dkl_core.discovery.atoms.score import scored
-from dkl_core.discovery.atoms.train import examples, learned
+from dkl_core.discovery.atoms.train import check_course, examples, learned
 from dkl_core.discovery.atoms.validate import REACH, Judged, judged, positions_in
 from dkl_core.discovery.atoms.width import spot_of
 from dkl_core.errors import InputError
@@ -57,10 +57,7 @@ class RetrainSettings:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        if self.steps < 1:
-            raise InputError(f"steps is {self.steps}; give 1 or more")
-        if self.seed < 0:
-            raise InputError(f"the seed is {self.seed}; give 0 or a positive whole number")
+        check_course(self.steps, self.seed)
 
 
 @dataclass(frozen=True, eq=False)

@@ -41,10 +41,19 @@ class TrainSettings:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        if self.steps < 1:
-            raise InputError(f"steps is {self.steps}; give 1 or more")
-        if self.seed < 0:
-            raise InputError(f"the seed is {self.seed}; give 0 or a positive whole number")
+        check_course(self.steps, self.seed)
+
+
+def check_course(steps: int, seed: int) -> None:
+    """Whether a training can be run with that many steps and that seed.
+
+    Raises:
+        InputError: no step, or a negative seed.
+    """
+    if steps < 1:
+        raise InputError(f"steps is {steps}; give 1 or more")
+    if seed < 0:
+        raise InputError(f"the seed is {seed}; give 0 or a positive whole number")
 
 
 def trained(settings: TrainSettings, told: Told | None = None) -> AtomNetwork:

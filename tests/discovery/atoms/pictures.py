@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from dkl_core.stem import SampleSettings, Scatterer, build_sample
+from dkl_core.discovery.planted_atoms import dark_field
+from dkl_core.stem import SampleSettings, build_sample
 
 PIXEL_NM = 0.02
 
@@ -23,8 +24,7 @@ class Picture:
 def simulated(kind: str, px: int, seed: int, electrons: float) -> Picture:
     """A simulated HAADF image at 0.2 Å per pixel, with shot noise."""
     sample = build_sample(SampleSettings(kind, px * PIXEL_NM, twist_deg=8.0, seed=seed))  # type: ignore[arg-type]
-    line = (np.arange(px) - (px - 1) / 2) * PIXEL_NM
-    clean = Scatterer(sample).haadf(line[:, None], line[None, :]).astype(float)
+    clean = dark_field(sample, px, PIXEL_NM)
     places = sample.atoms.positions_nm[:, :2] / PIXEL_NM + (px - 1) / 2
     image = np.random.default_rng(seed).poisson(electrons * clean).astype(float)
     return Picture(image, places, places[sample.atoms.numbers == 14])
